@@ -1,0 +1,1 @@
+"""Experiment configs: one short file per experiment, all over `configs.base`."""

@@ -1,0 +1,109 @@
+"""The base of every experiment; each other config file changes a few of its fields.
+
+S. Lolla, H. Liang, A. G. Kusne, I. Takeuchi, W. Ratcliff, "A semi-supervised deep-learning approach
+for automatic crystal structure classification", J. Appl. Cryst. 55 (2022) 882-889.
+
+The hyper-parameters come in three presets:
+
+    paper           as the article states them
+    released_code   as the authors' published code has them, which differ from the article
+    tuned           found here by measurement; the default
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+from sgan_jax.config import DEFAULT_CLASSES, DEFAULT_METHOD, DEFAULT_PRESET, parse_argument
+
+_PRESETS = {
+    "tuned": {
+        "optimizer.schedule": "cosine",
+    },
+    "paper": {
+        "ema_decay": 0.0,
+        "optimizer.supervised_learning_rate": 1e-4,
+        "optimizer.unsupervised_learning_rate": 5e-6,
+        "optimizer.generator_learning_rate": 1e-6,
+    },
+    "released_code": {
+        "ema_decay": 0.0,
+        "optimizer.adam_eps": 1e-4,
+        "model.dropout": 0.05,
+        "model.stem_pool": False,
+        "model.real_fake_head": True,
+        "loss.target_noise": 0.2,
+    },
+}
+
+
+def get_config(
+    arg: str = "",
+    *,
+    task: str = "bravais_lattice",
+    label_fraction: float = 0.1,
+    num_steps: int = 15_000,
+    method: str = DEFAULT_METHOD,
+) -> ConfigDict:
+    """Builds an experiment.
+
+    Args:
+        arg: `[METHOD[,PRESET]]`, what follows the colon in `--config=configs/NAME.py:…`.
+        task: `bravais_lattice` or `space_group`.
+        label_fraction: share of all patterns whose labels are used, in (0, 0.9].
+        num_steps: steps of training.
+        method: `sgan` or `supervised`, unless `arg` says otherwise.
+
+    Raises:
+        InputError: `arg` names an unknown method or preset.
+    """
+    method, preset = parse_argument(arg, method, DEFAULT_PRESET)
+    config = ConfigDict()
+    config.task = task
+    # The task's default (bravais14 or the paper's paper144), or "all230", or "at_least_N".
+    config.classes = DEFAULT_CLASSES
+    config.method = method
+    config.preset = preset
+    config.label_fraction = label_fraction
+    config.validation_fraction = 0.0  # of the labelled patterns, held back for model selection
+    config.seed = 0
+
+    config.num_steps = num_steps
+    # Labelled patterns per step over all devices; SGAN adds as many unlabelled and generated.
+    config.batch_size = 64 if (method, preset) == ("supervised", "paper") else 32
+    config.ema_decay = 0.999  # of the averaged weights that are evaluated; 0: the last ones
+    config.log_every = 50
+    config.eval_every = 500
+    config.checkpoint_every = 500
+    config.checkpoints_to_keep = 2
+
+    config.data = _data()
+    config.model = ConfigDict({"stem_pool": True, "dropout": 0.1, "real_fake_head": False})
+    config.optimizer = _optimizer()
+    # Soft targets of the separate real/fake head: real in [0, noise], fake in [1 - noise, 1].
+    config.loss = ConfigDict({"target_noise": 0.0})
+    config.update_from_flattened_dict(_PRESETS[preset])
+    return config
+
+
+def _data() -> ConfigDict:
+    data = ConfigDict()
+    data.sources = "amcsd"  # comma-separated: amcsd, folders, archives, tables, single files
+    data.dir = "data"  # where data sets are built and kept
+    data.split_by = "random"  # or "formula": no composition on both sides of the test split
+    data.instrument = "bt1_ge311"
+    data.scattering_lengths = "periodictable"
+    data.limit = config_dict.placeholder(int)  # use only the first so many structures
+    data.workers = config_dict.placeholder(int)  # processes that build a data set; all cores
+    return data
+
+
+def _optimizer() -> ConfigDict:
+    optimizer = ConfigDict()
+    optimizer.supervised_learning_rate = 1e-3
+    optimizer.unsupervised_learning_rate = 1e-4
+    optimizer.generator_learning_rate = 1e-4
+    optimizer.adam_b1 = 0.9
+    optimizer.adam_eps = 1e-8
+    optimizer.weight_decay = 0.0
+    optimizer.warmup_steps = 0
+    optimizer.schedule = "constant"
+    return optimizer

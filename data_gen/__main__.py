@@ -1,0 +1,59 @@
+"""Builds a data set of powder patterns: `python -m data_gen --sources=amcsd --data_dir=data`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_gen.errors import InputError
+from data_gen.instrument import DEFAULT_INSTRUMENT, INSTRUMENTS
+from data_gen.scattering import TABLES
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, 2 for bad input, 130 if interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        _build(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing was kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from data_gen.builder import DatasetSpec, build  # only now: TFDS would slow down --help
+
+    spec = DatasetSpec(
+        sources=arguments.sources,
+        instrument=arguments.instrument,
+        scattering_lengths=arguments.scattering_lengths,
+        limit=arguments.limit,
+    )
+    build(spec, arguments.data_dir, workers=arguments.workers)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_gen",
+        description="Simulates neutron powder patterns of crystal structures into a TFDS data set.",
+    )
+    add = parser.add_argument
+    add(
+        "--sources",
+        required=True,
+        help="comma-separated: amcsd, a folder or archive of CIFs, a table with a cif column",
+    )
+    add("--data_dir", required=True, type=Path, help="folder that holds data sets")
+    add("--instrument", default=DEFAULT_INSTRUMENT, metavar="NAME", help=", ".join(INSTRUMENTS))
+    add("--scattering_lengths", default=TABLES[0], metavar="TABLE", help=", ".join(TABLES))
+    add("--limit", type=int, metavar="N", help="read only the first N structures")
+    add("--workers", type=int, metavar="N", help="number of processes; default: every core")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

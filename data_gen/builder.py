@@ -1,0 +1,293 @@
+"""The data set of powder patterns: built by TFDS as array_record files, without TensorFlow.
+
+Example:
+    spec = DatasetSpec(sources="amcsd,my_cifs.tar.gz")
+    builder = build(spec, "data")
+    examples = builder.as_data_source(split="all")
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import tensorflow_datasets as tfds
+from absl import logging
+from tensorflow_datasets.core.constants import INCOMPLETE_PREFIX
+from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
+from tensorflow_datasets.core.file_adapters import ArrayRecordFileAdapter
+from tensorflow_datasets.core.splits import SplitDict, SplitInfo
+from tqdm import tqdm
+
+from data_gen.claim import claim
+from data_gen.errors import InputError
+from data_gen.examples import features
+from data_gen.generate import Example, Outcome, available_cores, generate
+from data_gen.instrument import DEFAULT_INSTRUMENT, Instrument, instrument
+from data_gen.scattering import scattering_length
+from data_gen.sources import Record, Source, open_sources
+from data_gen.summary import REJECTED_FILE, SUMMARY_FILE, Tally, closing_table
+
+EXAMPLES_PER_SHARD = 2048  # 26 MB of patterns on the default grid
+SPLIT = "train"  # TFDS keeps the name "all" for the sum of all splits
+_WITHOUT_EFFECT = {"__init__.py", "__main__.py", "claim.py"}  # code that no example depends on
+_LIBRARIES = ("gemmi", "periodictable")  # whose tables and parser decide the content
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What a data set is made of; two equal fingerprints mean equal examples.
+
+    Attributes:
+        sources: Comma-separated sources of structures, see `data_gen.sources.open_sources`.
+        instrument: Name of a preset of `data_gen.instrument.INSTRUMENTS`.
+        scattering_lengths: Table of neutron scattering lengths.
+        limit: Read only the first so many structures over all sources.
+
+    Raises:
+        InputError: An unknown instrument or table, or a limit below 1.
+    """
+
+    sources: str
+    instrument: str = DEFAULT_INSTRUMENT
+    scattering_lengths: str = "periodictable"
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        scattering_length("H", self.scattering_lengths, instrument(self.instrument).wavelength)
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"limit is {self.limit}; it must be at least 1, or left out for all")
+
+    @cached_property
+    def opened_sources(self) -> tuple[Source, ...]:
+        """The sources, opened once.
+
+        Raises:
+            InputError: A source does not exist or holds no structures.
+        """
+        return open_sources(self.sources)
+
+    @cached_property
+    def instrument_values(self) -> Instrument:
+        """The named instrument itself."""
+        return instrument(self.instrument)
+
+    def fingerprint(self) -> str:
+        """Hex digest over everything that decides the content.
+
+        It covers the content of the sources, every field, the values behind the instrument's name
+        and the code of this package with the libraries whose tables it uses.
+
+        Raises:
+            InputError: As `opened_sources`.
+        """
+        identity = {
+            "spec": asdict(self) | {"sources": [s.fingerprint() for s in self.opened_sources]},
+            "instrument": asdict(self.instrument_values),
+            "code": _code_digest(),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def config_name(self) -> str:
+        """Name of the folder that holds this data set and no other."""
+        return f"{self.instrument}-{self.fingerprint()[:12]}"
+
+    def records(self) -> Iterator[Record]:
+        """Unparsed structures of all sources in order, at most `limit`."""
+        return islice(chain.from_iterable(s.records() for s in self.opened_sources), self.limit)
+
+    def count(self) -> int | None:
+        """Number of structures to expect, None if a source cannot tell."""
+        counts = [source.count() for source in self.opened_sources]
+        if None in counts:
+            return self.limit
+        total = sum(cast(list[int], counts))
+        return total if self.limit is None else min(total, self.limit)
+
+
+def _code_digest() -> str:
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        if path.name not in _WITHOUT_EFFECT or path.parent != package:
+            digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@dataclass(eq=False)
+class PatternsConfig(tfds.core.BuilderConfig):
+    """A TFDS config that carries what to build and, without effect on the content, how.
+
+    Attributes:
+        spec: What the data set is made of.
+        workers: Number of processes.
+        progress: Whether to show a progress bar.
+    """
+
+    spec: DatasetSpec = field(kw_only=True)
+    workers: int = 1
+    progress: bool = True
+
+
+class _OfflineInfo(tfds.core.DatasetInfo):
+    """Looks for no ready-made information in TFDS's bucket (and leaves no folder for it)."""
+
+    def initialize_from_bucket(self) -> None:
+        """Does nothing."""
+
+
+class PowderPatterns(FileReaderBuilder):
+    """Simulated powder diffraction patterns of crystal structures, with their symmetry.
+
+    TFDS's `GeneratorBasedBuilder` holds all examples in its shuffler, even when told not to
+    shuffle: up to 1 GB in memory, then in temporary files that need TensorFlow. Here each shard is
+    written as its examples arrive, in the order of the sources.
+    Read with `as_data_source(split="all")`.
+    """
+
+    name = "powder_patterns"
+    VERSION = tfds.core.Version("1.0.0")
+
+    @property
+    def _config(self) -> PatternsConfig:
+        return cast(PatternsConfig, self.builder_config)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return _OfflineInfo(
+            builder=self,
+            description="Powder diffraction patterns simulated from crystal structures.",
+            features=features(len(self._config.spec.instrument_values.two_theta)),
+            disable_shuffling=True,
+        )
+
+    def _log_download_bytes(self) -> None:
+        """Says nothing: nothing is downloaded."""
+
+    _log_download_done = _log_download_bytes
+
+    def _make_download_manager(self, **_: object) -> SimpleNamespace:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Stands for TFDS's own, which makes folders and asks for packages that go unused here."""
+        return SimpleNamespace(downloaded_size=0)
+
+    def _download_and_prepare(self, dl_manager: object, download_config: object = None) -> None:
+        """Writes everything into the folder that TFDS renames when it is whole."""
+        folder = Path(self.data_dir)
+        with (folder / REJECTED_FILE).open("w", newline="", encoding="utf-8") as rejected:
+            tally = Tally(rejected)
+            with contextlib.closing(self._outcomes()) as outcomes:
+                split = self._write_shards(tally.accepted(outcomes))
+        tally.require_any()
+        self.info.set_splits(SplitDict([split]))
+        summary = tally.summary() | _provenance(self._config)
+        (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
+
+    def _outcomes(self) -> Generator[Outcome]:
+        """Outcomes of the structures within the limit, shown on a progress bar as they pass."""
+        spec = self._config.spec
+        outcomes = generate(
+            spec.records(), spec.instrument_values, spec.scattering_lengths, self._config.workers
+        )
+        with (
+            contextlib.closing(outcomes),
+            tqdm(
+                desc="simulating",
+                total=spec.count() if self._config.progress else None,
+                unit=" structures",
+                smoothing=0.05,
+                disable=not self._config.progress,
+            ) as bar,
+        ):
+            for outcome in islice(outcomes, spec.limit):  # one record can hold several structures
+                yield outcome
+                bar.update()
+
+    def _write_shards(self, examples: Iterator[Example]) -> SplitInfo:
+        """Writes the examples to numbered files as they come, holding one file's worth at most."""
+        folder = Path(self.data_dir)
+        lengths: list[int] = []
+        size = 0
+        while shard := [example.data for example in islice(examples, EXAMPLES_PER_SHARD)]:
+            _write_file(folder / f"{len(lengths)}.part", shard)
+            lengths.append(len(shard))
+            size += sum(map(len, shard))
+        template = self._get_filename_template(SPLIT)
+        for index in range(len(lengths)):
+            final = template.sharded_filepath(shard_index=index, num_shards=len(lengths))
+            (folder / f"{index}.part").rename(final)
+        return SplitInfo(SPLIT, lengths, size, template)
+
+
+def _write_file(path: Path, records: list[bytes]) -> None:
+    try:
+        ArrayRecordFileAdapter.write_examples(path, enumerate(records))
+    except RuntimeError as error:  # what a full disk is to array_record
+        reason = str(error).partition("; writing")[0]
+        raise OSError(reason) from error
+
+
+def _provenance(config: PatternsConfig) -> dict[str, Any]:
+    spec = config.spec
+    return {
+        "spec": asdict(spec),
+        "instrument": asdict(spec.instrument_values),
+        "fingerprint": spec.fingerprint(),
+        "workers": config.workers,
+        "versions": {name: version(name) for name in (*_LIBRARIES, "numpy", "numba")},
+    }
+
+
+def build(
+    spec: DatasetSpec, data_dir: str | Path, workers: int | None = None, progress: bool = True
+) -> PowderPatterns:
+    """Returns the data set of `spec`, ready to be read; builds it first if it is not there.
+
+    Args:
+        spec: What it is made of.
+        data_dir: Folder for data sets; each has a folder of its own in it, named by its content.
+        workers: Number of processes; all cores by default. Does not change the result.
+        progress: Whether to show a progress bar and a closing table.
+
+    Raises:
+        InputError: A source, the instrument or `workers` is wrong, `data_dir` cannot be written,
+            no structure can serve, or a worker process died. Nothing is left behind then.
+    """
+    workers = available_cores() if workers is None else workers
+    if workers < 1:
+        raise InputError(f"workers is {workers}; it must be at least 1")
+    config = PatternsConfig(name=spec.config_name, spec=spec, workers=workers, progress=progress)
+    root = Path(data_dir).expanduser().absolute()
+    builder = _open(config, root)
+    folder = Path(builder.data_dir)
+    if folder.exists():
+        if progress:
+            print(f"already built: {folder}")
+        return builder
+    with claim(folder.parent):
+        builder = _open(config, root)  # another process may have built it in the meantime
+        if not folder.exists():
+            for remains in folder.parent.glob(f"{INCOMPLETE_PREFIX}*"):
+                shutil.rmtree(remains)  # of a build that was killed
+            builder.download_and_prepare()
+    if progress:
+        print(closing_table(json.loads((folder / SUMMARY_FILE).read_text()), folder))
+    return builder
+
+
+def _open(config: PatternsConfig, data_dir: Path) -> PowderPatterns:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)  # else TFDS warns of a config that it does not know
+    try:
+        return PowderPatterns(config=config, data_dir=data_dir, file_format="array_record")
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,126 @@
+"""The minerals of the American Mineralogist Crystal Structure Database.
+
+R. T. Downs and M. Hall-Wallace, Am. Mineral. 88 (2003) 247. The entries come with the package
+`larixite` as an SQLite file, which is opened read-only; the package's own functions, which may
+download a larger file, are not called.
+"""
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from data_gen.cif import Description, describe_sites, number
+from data_gen.crystal import crystal_of
+from data_gen.errors import InputError, Reason, StructureError
+from data_gen.sources.base import Parsed, Record, Source, file_hash
+from data_gen.species import parse_formula, site_species
+from data_gen.symmetry import setting_of_triplets
+
+_FILE = "amcsd_cif1.db"
+_SCALE = 4.0e6  # coordinates are stored as 32-bit integers, in units of 1/4,000,000
+_NOT_GIVEN, _INAPPLICABLE = 2.0, 3.0  # stored in place of "?" and "."
+
+_QUERY = """
+    SELECT cif.id, cif.formula, a, b, c, alpha, beta, gamma, spacegroups.symmetry_xyz,
+           atoms_sites, atoms_x, atoms_y, atoms_z, atoms_occupancy
+    FROM cif JOIN spacegroups ON spacegroups.id = cif.spacegroup_id
+    ORDER BY cif.id
+"""
+
+
+class _Row(NamedTuple):
+    """One entry as the database stores it; arrays are base64 text, "0" where absent."""
+
+    formula: str
+    a: str
+    b: str
+    c: str
+    alpha: str
+    beta: str
+    gamma: str
+    triplets: str
+    labels: str
+    x: str
+    y: str
+    z: str
+    occupancies: str
+
+
+class AmcsdSource(Source):
+    """All entries of the packaged database; ids are ``amcsd_`` and the database's own code."""
+
+    name = "amcsd"
+
+    def __init__(self) -> None:
+        self._path = _database()
+
+    def fingerprint(self) -> str:
+        """Returns the hash of the database file."""
+        return file_hash(self._path)
+
+    def count(self) -> int:
+        """Returns the number of entries."""
+        with closing(self._connect()) as connection:
+            return connection.execute("SELECT count(*) FROM cif").fetchone()[0]
+
+    def records(self) -> Iterator[Record]:
+        """Yields the entries in the order of their codes."""
+        with closing(self._connect()) as connection:
+            for code, *columns in connection.execute(_QUERY):
+                name = f"amcsd_{code:07d}"
+                yield Record(name, self.name, (name, _Row(*columns)), _parse)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _database() -> Path:
+    package = find_spec("larixite")  # locates the package without running it
+    folders = (package.submodule_search_locations if package else None) or []
+    for folder in folders:
+        path = Path(folder) / _FILE
+        if path.is_file():
+            return path
+    raise InputError(
+        f"source 'amcsd': {_FILE} of the package larixite was not found; "
+        "install it with: pip install larixite"
+    )
+
+
+def _parse(payload: tuple[str, _Row]) -> Iterator[Parsed]:
+    name, row = payload
+    try:
+        yield name, crystal_of(_describe(row))
+    except StructureError as error:
+        yield name, error
+    except (ValueError, TypeError) as error:  # JSON, base64, or columns of different length
+        yield name, StructureError(Reason.UNREADABLE, str(error))
+
+
+def _describe(row: _Row) -> Description:
+    cell = tuple(number(text) for text in row[1:7])
+    setting = setting_of_triplets(tuple(json.loads(row.triplets)))
+    labels = json.loads(row.labels)
+    positions = np.stack([_decode(row.x), _decode(row.y), _decode(row.z)], axis=1)
+    absent = row.occupancies == "0"
+    occupancies = np.ones(len(labels)) if absent else _decode(row.occupancies)
+    formula = dict(parse_formula(row.formula))
+    elements = frozenset(formula)
+    found = [site_species("", label, elements) for label in labels]
+    return describe_sites(
+        cell, setting, found, labels, occupancies.tolist(), positions.tolist(), formula
+    )
+
+
+def _decode(text: str) -> Float[np.ndarray, "n"]:
+    """Returns an array of the database; NaN where the author gave no value."""
+    values = np.frombuffer(base64.b64decode(text), dtype="<i4") / _SCALE
+    return np.where((values == _NOT_GIVEN) | (values == _INAPPLICABLE), np.nan, values)

@@ -1,0 +1,100 @@
+"""What every source of structures offers."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_gen.crystal import Crystal, crystals_from_cif_text
+from data_gen.errors import Reason, StructureError
+from data_gen.limits import MAX_CIF_BYTES
+
+Parsed = tuple[str, Crystal | StructureError]
+"""The id of a structure, and the structure or what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One unparsed entry of a source, small enough to travel to a worker process.
+
+    Attributes:
+        id: Name of the entry; its structures are named after it.
+        source: Name of the source.
+        payload: The entry as the source stores it, with its name.
+        parse: Turns the payload into structures; a CIF with several blocks gives several.
+    """
+
+    id: str
+    source: str
+    payload: Any
+    parse: Callable[[Any], Iterable[Parsed]]
+
+
+class Source(ABC):
+    """Structures from one place.
+
+    Attributes:
+        name: Short name for reports and for the data set's `source` field.
+    """
+
+    name: str
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Returns a hash that changes whenever the content does."""
+
+    @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Yields the entries, unparsed, in an order that does not change."""
+
+    def count(self) -> int | None:
+        """Returns how many entries there are; None where that is not known without reading all."""
+        return None
+
+    def __iter__(self) -> Iterator[tuple[str, Crystal]]:
+        """Yields the id and the crystal of every structure that can serve."""
+        for record in self.records():
+            for name, crystal in record.parse(record.payload):
+                if isinstance(crystal, Crystal):
+                    yield name, crystal
+
+
+def cif_record(name: str, source: str, content: bytes) -> Record:
+    """Returns the record of a whole CIF; one over the size limit becomes a rejection."""
+    if len(content) > MAX_CIF_BYTES:
+        detail = f"CIF of more than {MAX_CIF_BYTES // 2**20} MiB"
+        return rejected_record(name, source, Reason.TOO_LARGE, detail)
+    return Record(name, source, (name, content), _parse_cif)
+
+
+def rejected_record(name: str, source: str, reason: Reason, detail: str) -> Record:
+    """Returns the record of an entry that could not be read from its source."""
+    return Record(name, source, (name, StructureError(reason, detail)), _pass_on)
+
+
+def _parse_cif(payload: tuple[str, bytes]) -> Iterator[Parsed]:
+    name, content = payload
+    found = list(crystals_from_cif_text(content.decode("utf-8", errors="replace")))
+    for index, (block, crystal) in enumerate(found):
+        yield (name if len(found) == 1 else f"{name}_{block or index}"), crystal
+
+
+def _pass_on(payload: tuple[str, StructureError]) -> Iterator[Parsed]:
+    yield payload
+
+
+def file_hash(path: Path) -> str:
+    """Returns the SHA-256 of a file's content."""
+    status = path.stat()
+    return _hash_of_version(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _hash_of_version(path: Path, size: int, modified: int) -> str:
+    """Hashes a file once per version of it."""
+    del size, modified
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Writes a crystal as CIF text that every reader understands."""
+
+from data_gen.crystal import Crystal
+from data_gen.species import element_of
+from data_gen.symmetry import group_operations, hermann_mauguin
+
+_CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+_SITE_TAGS = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
+
+
+def cif_text(name: str, crystal: Crystal) -> str:
+    """Returns a CIF of one block with the cell, all operations and the asymmetric unit.
+
+    Args:
+        name: Of the data block; spaces are replaced.
+        crystal: What to write.
+    """
+    number = crystal.space_group
+    lines = [f"data_{'_'.join(name.split())}", f"_chemical_formula_sum '{_spaced(crystal)}'"]
+    lines += [
+        f"_cell_{tag} {value:.10g}" for tag, value in zip(_CELL_TAGS, crystal.cell, strict=True)
+    ]
+    lines += [
+        f"_space_group_IT_number {number}",
+        f"_space_group_name_H-M_alt '{hermann_mauguin(number)}'",
+        "loop_",
+        "_space_group_symop_operation_xyz",
+        *(f"'{op.triplet()}'" for op in group_operations(crystal.setting)),
+        "loop_",
+        *(f"_atom_site_{tag}" for tag in _SITE_TAGS),
+    ]
+    sites = zip(crystal.species, crystal.positions, crystal.occupancies, strict=True)
+    for index, (species, (x, y, z), occupancy) in enumerate(sites, start=1):
+        label = f"{element_of(species)}{index}"
+        lines.append(f"{label} {species} {x:.10f} {y:.10f} {z:.10f} {occupancy:.6g}")
+    return "\n".join(lines) + "\n"
+
+
+def _spaced(crystal: Crystal) -> str:
+    """Returns the formula with a space between the elements, as CIF asks."""
+    parts = "".join(f" {c}" if c.isupper() else c for c in crystal.formula)
+    return parts.strip()

@@ -1,0 +1,80 @@
+"""What the command of a run needs around the run itself: flags, messages, caches."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import absl.logging
+import jax
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from data_gen.errors import InputError
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the program with a short error and exit code 2."""
+    sys.unraisablehook = lambda _: None  # reads that a failed one left behind have no more to say
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[str]:
+    """Reads the command line; whatever is wrong with it ends in one line of `error: …`.
+
+    Args:
+        argv: the program's name and its arguments.
+        config: the flag that names the config file.
+
+    Returns:
+        The program's name alone.
+    """
+    sys.path.insert(0, str(_ROOT))  # config files import `configs.base`
+    try:
+        rest = flags.FLAGS(argv)
+        if config.value is None:
+            fail(f"no config; choose one by --config=configs/NAME.py, NAME: {_config_names()}")
+        _ = config.value.task  # a file that could not be read fails only when it is looked at
+    except OSError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        fail(f"the config file cannot be read ({reason}); configs/ has {_config_names()}")
+    except (AttributeError, KeyError) as error:
+        fail(f"the config has no field {error}; configs/base.py lists all fields")
+    except (InputError, flags.Error) as error:
+        fail(f"{error}; --help shows the options")
+    if rest[1:]:
+        fail(f"unexpected argument {rest[1]!r}; options begin with --")
+    return rest
+
+
+def default_workdir(config: flags.FlagHolder[ConfigDict]) -> Path:
+    """`runs/NAME`, with METHOD and PRESET where they were given, so that runs do not mix."""
+    file, _, arg = config_flags.get_config_filename(flags.FLAGS[config.name]).partition(":")
+    return Path("runs", "-".join([Path(file).stem, *filter(None, arg.split(","))]))
+
+
+def log_to_screen() -> None:
+    """Shows the project's own messages, with the time, and none of the libraries'."""
+    absl.logging.set_verbosity(absl.logging.FATAL)  # Orbax logs at length what it also raises
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("sgan_jax")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def keep_compiled_programs() -> None:
+    """Keeps what JAX compiles for later runs, in JAX_COMPILATION_CACHE_DIR if that is set."""
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(caches / "sgan_jax" / "compiled"))
+
+
+def _config_names() -> str:
+    return ", ".join(sorted(path.stem for path in (_ROOT / "configs").glob("[!_]*.py")))

@@ -1,0 +1,139 @@
+"""What an experiment's config may say, checked before anything is read or written."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from ml_collections import ConfigDict
+
+from data_gen.errors import InputError
+from data_gen.instrument import instrument
+from data_gen.symmetry import ClassList, class_list
+
+METHODS = ("sgan", "supervised")
+PRESETS = ("tuned", "paper", "released_code")
+DEFAULT_METHOD, DEFAULT_PRESET = METHODS[0], PRESETS[0]
+
+DEFAULT_CLASSES = "default"
+_CLASSES_OF_TASK = {"bravais_lattice": "bravais14", "space_group": "paper144"}
+
+LARGEST_LABEL_FRACTION = 0.9
+"""The other tenth of the patterns is the test set."""
+
+_CHOICES = {
+    "task": tuple(_CLASSES_OF_TASK),
+    "method": METHODS,
+    "preset": PRESETS,
+    "data.split_by": ("random", "formula"),
+    "data.scattering_lengths": ("periodictable", "sears1992"),
+    "optimizer.schedule": ("constant", "cosine"),
+}
+
+_AT_LEAST_ONE = (lambda value: value >= 1, "at least 1")
+_NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
+_POSITIVE = (lambda value: value > 0, "more than 0")
+_BELOW_ONE = (lambda value: 0 <= value < 1, "at least 0 and below 1")
+_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "label_fraction": (lambda value: 0 < value <= LARGEST_LABEL_FRACTION, "in (0, 0.9]"),
+    "validation_fraction": _BELOW_ONE,
+    "seed": (lambda value: 0 <= value < 2**32, "in [0, 2^32)"),
+    "num_steps": _AT_LEAST_ONE,
+    "batch_size": _AT_LEAST_ONE,
+    "ema_decay": _BELOW_ONE,
+    "log_every": _AT_LEAST_ONE,
+    "eval_every": _AT_LEAST_ONE,
+    "checkpoint_every": _AT_LEAST_ONE,
+    "checkpoints_to_keep": _AT_LEAST_ONE,
+    "data.limit": _AT_LEAST_ONE,
+    "data.workers": _AT_LEAST_ONE,
+    "model.dropout": _BELOW_ONE,
+    "optimizer.supervised_learning_rate": _POSITIVE,
+    "optimizer.unsupervised_learning_rate": _POSITIVE,
+    "optimizer.generator_learning_rate": _POSITIVE,
+    "optimizer.adam_b1": _BELOW_ONE,
+    "optimizer.adam_eps": _POSITIVE,
+    "optimizer.weight_decay": _NOT_NEGATIVE,
+    "optimizer.warmup_steps": _NOT_NEGATIVE,
+    "loss.target_noise": (lambda value: 0 <= value <= 0.5, "in [0, 0.5]"),
+}
+
+
+def parse_argument(arg: str, method: str, preset: str) -> tuple[str, str]:
+    """Reads `[METHOD[,PRESET]]`, the part after the colon of `--config=FILE:…`.
+
+    Args:
+        arg: the text; an empty part stands for its default.
+        method: the default method.
+        preset: the default preset.
+
+    Raises:
+        InputError: an unknown method or preset, or more than two parts.
+    """
+    parts = arg.split(",")
+    if len(parts) > 2:
+        raise InputError(f"config argument {arg!r} has too many parts; use METHOD or METHOD,PRESET")
+    method = parts[0] or method
+    preset = (parts[1] if len(parts) == 2 else "") or preset
+    _check_choice("method", method, METHODS)
+    _check_choice("preset", preset, PRESETS)
+    return method, preset
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks every value that a user may have changed.
+
+    Raises:
+        InputError: the first field at fault, with its value and what it may be.
+    """
+    for name, choices in _CHOICES.items():
+        _check_choice(name, _field(config, name), choices)
+    for name, (holds, wanted) in _RANGES.items():
+        value = _field(config, name)
+        if value is not None and not holds(value):  # NaN fails every comparison
+            raise InputError(f"config.{name}={value}: must be {wanted}")
+    instrument(config.data.instrument)
+    classes_of(config, np.full(231, np.iinfo(np.int64).max))
+    _check_combinations(config.to_dict())
+
+
+def classes_of(config: ConfigDict, counts: Int[np.ndarray, "231"]) -> ClassList:
+    """The classes that a config's network tells apart.
+
+    Args:
+        config: of which `task` and `classes` are read.
+        counts: structures per space group number, for `at_least_N`.
+
+    Raises:
+        InputError: the classes are unknown or do not fit the task.
+    """
+    return class_list(config.task, name_of_classes(config), counts)
+
+
+def name_of_classes(config: ConfigDict) -> str:
+    """The name of a config's class list, with the task's own for `default`."""
+    return _CLASSES_OF_TASK[config.task] if config.classes == DEFAULT_CLASSES else config.classes
+
+
+def _check_combinations(config: dict[str, Any]) -> None:
+    if config["method"] == "sgan" and config["label_fraction"] >= LARGEST_LABEL_FRACTION:
+        raise InputError(
+            f"config.label_fraction={config['label_fraction']} leaves no unlabelled patterns for "
+            "an SGAN; lower it or train with METHOD supervised (--config=FILE:supervised)"
+        )
+    if config["optimizer"]["warmup_steps"] >= config["num_steps"]:
+        raise InputError(
+            f"config.optimizer.warmup_steps={config['optimizer']['warmup_steps']}: must be less "
+            f"than config.num_steps={config['num_steps']}"
+        )
+
+
+def _field(config: Any, name: str) -> Any:  # noqa: ANN401 - fields have several types
+    for part in name.split("."):
+        config = config[part]
+    return config
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"unknown {name} {value!r}; choose from {', '.join(choices)}")

@@ -1,0 +1,189 @@
+"""Gradients of the three losses of a step, averaged over devices.
+
+Everything here runs under a mapped axis named ``devices.AXIS``.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float, Int
+
+from sgan_jax import rng
+from sgan_jax.devices import AXIS
+from sgan_jax.losses import real_fake_loss, supervised_loss
+from sgan_jax.models.generator import NOISE_LENGTH, Generator
+from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
+from sgan_jax.state import GeneratorState, Params, SganState, make_discriminator
+
+Metrics = dict[str, Float[Array, ""]]
+Discriminate = Callable[[Params, Float[Array, "batch grid"], str], DiscriminatorOutput]
+
+
+class Labelled(TypedDict):
+    """Patterns with their class."""
+
+    pattern: Float[Array, "batch grid"]
+    label: Int[Array, "batch"]
+
+
+class Unlabelled(TypedDict):
+    """Patterns alone: there is no place for a label here."""
+
+    pattern: Float[Array, "batch grid"]
+
+
+class Batch(TypedDict):
+    """What one step sees; supervised training has no unlabelled part."""
+
+    labelled: Labelled
+    unlabelled: NotRequired[Unlabelled]
+
+
+class AdversarialGradients(NamedTuple):
+    """Gradients of the game between discriminator and generator.
+
+    Attributes:
+        unsupervised: Of −log D(x) − log(1 − D(G(z))), by the discriminator's weights.
+        generator: Of −log D(G(z)), by the generator's weights.
+        batch_stats: The generator's running statistics after this step.
+    """
+
+    unsupervised: Params
+    generator: Params
+    batch_stats: Params
+
+
+class Gradients(NamedTuple):
+    """Gradients of a step, all at the same weights.
+
+    Attributes:
+        supervised: Of the cross-entropy, by the discriminator's weights.
+        adversarial: None when the method is supervised.
+    """
+
+    supervised: Params
+    adversarial: AdversarialGradients | None
+
+
+def make_gradients(
+    config: ml_collections.ConfigDict, num_classes: int
+) -> Callable[[SganState, Batch, Array], tuple[Gradients, Metrics]]:
+    """Builds the gradient function of a config's method.
+
+    Args:
+        config: Run configuration.
+        num_classes: Classes of the task.
+
+    Returns:
+        Pure function (state, batch, root key) → (gradients, metrics), both averaged over the
+        devices. Noise depends on an example's global index, dropout masks on the device.
+    """
+    module = make_discriminator(config, num_classes)
+
+    def gradients(state: SganState, batch: Batch, root: Array) -> tuple[Gradients, Metrics]:
+        def discriminate(
+            params: Params, patterns: Float[Array, "batch grid"], stream: str
+        ) -> DiscriminatorOutput:
+            key = rng.at_step(root, f"dropout_{stream}", state.step)
+            key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+            return apply_discriminator(module, params, patterns, key)
+
+        result, metrics = _supervised(discriminate, state.params, batch["labelled"])
+        adversarial = None
+        if state.generator is not None and "unlabelled" in batch:
+            adversarial, more = _adversarial(
+                discriminate,
+                state.params,
+                _Generation(state.generator, batch["unlabelled"]["pattern"], root, state.step),
+                config.loss.target_noise,
+            )
+            metrics |= more
+        return jax.lax.pmean((Gradients(result, adversarial), metrics), AXIS)
+
+    return gradients
+
+
+def _supervised(
+    discriminate: Discriminate, params: Params, labelled: Labelled
+) -> tuple[Params, Metrics]:
+    def mean_loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
+        logits = discriminate(params, labelled["pattern"], "labelled").logits
+        loss = supervised_loss(logits, labelled["label"]).mean()
+        correct = logits.argmax(axis=-1) == labelled["label"]
+        return loss, {"loss/supervised": loss, "accuracy/labelled_batch": correct.mean()}
+
+    return jax.grad(mean_loss, has_aux=True)(params)
+
+
+class _Generation:
+    """One step's generated patterns and softened targets, one for each unlabelled pattern."""
+
+    def __init__(
+        self,
+        state: GeneratorState,
+        unlabelled: Float[Array, "batch grid"],
+        root: Array,
+        step: Int[Array, ""],
+    ) -> None:
+        self.state = state
+        self.unlabelled = unlabelled
+        self._root = root
+        self._step = step
+        count = len(unlabelled)
+        self._examples = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+
+    def generate(self, params: Params) -> tuple[Float[Array, "batch grid"], Any]:
+        """Generated patterns and the moved running statistics."""
+        key = rng.at_step(self._root, "noise", self._step)
+        generated, moved = Generator(AXIS).apply(
+            {"params": params, "batch_stats": self.state.batch_stats},
+            rng.normal_per_example(key, self._examples, NOISE_LENGTH),
+            train=True,
+            mutable=["batch_stats"],
+        )
+        return generated, moved["batch_stats"]
+
+    def target(self, stream: str, value: float, noise: float) -> Float[Array, "batch"]:
+        """Targets softened by up to ``noise`` from 0 or 1 towards the middle."""
+        key = rng.at_step(self._root, f"target_{stream}", self._step)
+        softening = noise * rng.uniform_per_example(key, self._examples)
+        return jnp.abs(value - softening)
+
+
+def _adversarial(
+    discriminate: Discriminate, params: Params, generation: _Generation, target_noise: float
+) -> tuple[AdversarialGradients, Metrics]:
+    """Gradients of the unsupervised and of the generator's loss.
+
+    Generator and discriminator run forward once; two pull-backs through the same passes, one
+    from each loss, give both gradients without stopping any.
+    """
+
+    def losses(
+        params: Params, generated: Float[Array, "batch grid"]
+    ) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], Metrics]:
+        real = discriminate(params, generation.unlabelled, "unlabelled").real_logit
+        fake = discriminate(params, generated, "generated").real_logit
+        on_real = real_fake_loss(real, generation.target("real", 1.0, target_noise))
+        on_fake = real_fake_loss(fake, generation.target("fake", 0.0, target_noise))
+        unsupervised = (on_real + on_fake).mean()
+        fooling = real_fake_loss(fake, generation.target("generator", 1.0, target_noise)).mean()
+        return (unsupervised, fooling), {
+            "loss/unsupervised": unsupervised,
+            "loss/generator": fooling,
+            "discriminator/real": jax.nn.sigmoid(real).mean(),
+            "discriminator/fake": jax.nn.sigmoid(fake).mean(),
+        }
+
+    generated, pull_generator, batch_stats = jax.vjp(
+        generation.generate, generation.state.params, has_aux=True
+    )
+    _, pull_losses, metrics = jax.vjp(losses, params, generated, has_aux=True)
+    one, zero = jnp.ones(()), jnp.zeros(())
+    unsupervised, _ = pull_losses((one, zero))
+    _, towards_generated = pull_losses((zero, one))
+    (generator,) = pull_generator(towards_generated)
+    return AdversarialGradients(unsupervised, generator, batch_stats), metrics

@@ -1,0 +1,156 @@
+"""Figures of merit of a classifier, as pure functions of logits and labels.
+
+Everything is a fraction in [0, 1] unless said otherwise. `n` counts test patterns, `k` classes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import log_softmax
+from sklearn.metrics import confusion_matrix
+
+CALIBRATION_BINS = 15
+BOOTSTRAP_RESAMPLES = 2000
+
+Logits = Float[np.ndarray, "n k"]
+Labels = Int[np.ndarray, " n"]
+
+
+def log_probabilities(logits: Logits) -> Float[np.ndarray, "n k"]:
+    """Natural logarithms of the class probabilities, in float64."""
+    return log_softmax(np.asarray(logits, np.float64), axis=1)
+
+
+def negative_log_likelihood(logits: Logits, labels: Labels) -> float:
+    """Mean of −ln p(true class), in nats per pattern."""
+    return float(-log_probabilities(logits)[np.arange(len(labels)), labels].mean())
+
+
+def in_top_k(scores: Float[np.ndarray, "n k"], labels: Labels, k: int) -> np.ndarray:
+    """Whether each true class is among the `k` highest scores; equal scores rank by class index.
+
+    Args:
+        scores: Logits or probabilities.
+        labels: True classes.
+        k: How many guesses are allowed; with `k` at or above the number of classes all are right.
+
+    Returns:
+        Booleans of shape (n,).
+    """
+    ranking = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return (ranking == labels[:, None]).any(axis=1)
+
+
+def top_k_accuracy(scores: Float[np.ndarray, "n k"], labels: Labels, k: int) -> float:
+    """Share of patterns whose true class is among the `k` highest scores."""
+    return float(in_top_k(scores, labels, k).mean())
+
+
+def prior_top_k(labelled_counts: Int[np.ndarray, " k"], labels: Labels, k: int) -> float:
+    """Accuracy of naming, for every pattern, the `k` classes most frequent among the labels.
+
+    Args:
+        labelled_counts: Labelled training patterns per class; the test set has no say in the order.
+        labels: True classes of the test patterns.
+        k: How many guesses are allowed.
+    """
+    most_frequent = np.argsort(-labelled_counts, kind="stable")[:k]
+    return float(np.isin(labels, most_frequent).mean())
+
+
+def grouped_top1(logits: Logits, labels: Labels, group_of_class: Int[np.ndarray, " k"]) -> float:
+    """Top-1 accuracy of a coarser label such as the crystal system.
+
+    A group's probability is the sum over its classes, and the most probable group is the answer;
+    that may differ from the group of the most probable class.
+
+    Args:
+        logits: Class logits.
+        labels: True classes (not groups).
+        group_of_class: The group, from 0, that each class belongs to.
+    """
+    membership = np.eye(group_of_class.max() + 1)[group_of_class]
+    of_group = np.exp(log_probabilities(logits)) @ membership
+    return top_k_accuracy(of_group, group_of_class[labels], 1)
+
+
+class Reliability(NamedTuple):
+    """Confidence against accuracy in equal-width bins of the confidence.
+
+    Attributes:
+        n_patterns: Patterns per bin.
+        confidence: Mean probability of the most probable class; 0 in an empty bin.
+        accuracy: Share of those answers that are right; 0 in an empty bin.
+    """
+
+    n_patterns: Int[np.ndarray, " bins"]
+    confidence: Float[np.ndarray, " bins"]
+    accuracy: Float[np.ndarray, " bins"]
+
+
+def reliability(logits: Logits, labels: Labels, bins: int = CALIBRATION_BINS) -> Reliability:
+    """Bins the patterns by the probability of their most probable class.
+
+    Args:
+        logits: Class logits.
+        labels: True classes.
+        bins: How many bins of equal width divide [0, 1].
+    """
+    probability = np.exp(log_probabilities(logits))
+    confidence = probability.max(axis=1)
+    right = probability.argmax(axis=1) == labels
+    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    count = np.bincount(index, minlength=bins)
+    occupied = np.maximum(count, 1)
+    return Reliability(
+        count,
+        np.bincount(index, confidence, minlength=bins) / occupied,
+        np.bincount(index, right, minlength=bins) / occupied,
+    )
+
+
+def expected_calibration_error(logits: Logits, labels: Labels) -> float:
+    """Mean distance of confidence and accuracy, Σ (n_b/n) |accuracy_b − confidence_b|.
+
+    Source: Guo, Pleiss, Sun & Weinberger, ICML 2017, equation 3, with 15 bins.
+    """
+    table = reliability(logits, labels)
+    distance = np.abs(table.accuracy - table.confidence)
+    return float((table.n_patterns * distance).sum() / table.n_patterns.sum())
+
+
+def bootstrap_interval(
+    right: np.ndarray, level: float = 0.95, resamples: int = BOOTSTRAP_RESAMPLES
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of an accuracy, over the test patterns.
+
+    Drawing n right-or-wrong answers with replacement gives a binomial number of right ones, so
+    the resamples are drawn from that distribution directly; the seed is fixed.
+
+    Args:
+        right: Whether each answer was right, shape (n,).
+        level: Probability that the interval covers.
+        resamples: How many bootstrap samples are drawn.
+    """
+    n = len(right)
+    hits = np.random.default_rng(0).binomial(n, np.mean(right), resamples)
+    low, high = np.quantile(hits / n, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def confusion(logits: Logits, labels: Labels) -> Int[np.ndarray, "k k"]:
+    """Counts of patterns by true class (row) and most probable class (column)."""
+    classes = np.arange(logits.shape[1])
+    return confusion_matrix(labels, logits.argmax(axis=1), labels=classes)
+
+
+def row_normalised(matrix: Int[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
+    """Each row divided by its sum; the row of a class without patterns becomes NaN."""
+    support = matrix.sum(axis=1, keepdims=True)
+    return np.divide(matrix, support, out=np.full(matrix.shape, np.nan), where=support > 0)
+
+
+def per_class_recall(matrix: Int[np.ndarray, "k k"]) -> Float[np.ndarray, " k"]:
+    """Share of each true class that was recognised; NaN for a class without patterns."""
+    return row_normalised(matrix).diagonal()

@@ -1,0 +1,56 @@
+"""The generator: transposed convolutions from noise to a whole powder pattern."""
+
+import jax
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from sgan_jax.models.layers import ConvTranspose1D
+
+NOISE_LENGTH = 100
+CHANNELS = 32
+# (kernel, stride) of the hidden layers and of the last one (Lolla et al. 2022).
+HIDDEN = ((17, 2), (15, 1), (14, 1), (18, 3), (13, 1), (11, 4), (9, 1), (9, 1))
+LAST = (7, 1)
+
+
+def output_length() -> int:
+    """Points of a generated pattern: 3041, the paper's grid."""
+    length = NOISE_LENGTH
+    for kernel, stride in (*HIDDEN, LAST):
+        length = (length - 1) * stride + kernel
+    return length
+
+
+class Generator(nn.Module):
+    """Noise to patterns in (0, 1), 92,416 parameters (Lolla et al. 2022).
+
+    Attributes:
+        axis_name: Mapped axis over which the batch statistics are averaged, so that a batch
+            split over devices is normalised as one; None outside of a mapped step.
+    """
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, noise: Float[Array, "batch noise"], train: bool = False
+    ) -> Float[Array, "batch grid"]:
+        """Generates patterns; ``train`` normalises by the batch and moves the running statistics.
+
+        Args:
+            noise: Standard normal numbers, ``NOISE_LENGTH`` per pattern.
+            train: Whether this is a training step; needs mutable ``batch_stats``.
+        """
+        x = noise[:, :, None]
+        for layer, (kernel, stride) in enumerate(HIDDEN, start=1):
+            x = ConvTranspose1D(CHANNELS, kernel, stride, name=f"up{layer}")(x)
+            x = nn.leaky_relu(x, negative_slope=0.2)
+            x = nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                epsilon=1e-4,
+                axis_name=self.axis_name if train else None,
+                name=f"norm{layer}",
+            )(x)
+        x = ConvTranspose1D(1, *LAST, name="pattern")(x)
+        return jax.nn.sigmoid(x[:, :, 0])

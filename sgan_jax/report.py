@@ -1,0 +1,213 @@
+"""What a run leaves behind for people and programs: `report.json` and `report.md`.
+
+The JSON is strict (no NaN) and complete: tables of several runs are made from it alone. The page
+in Markdown is made from the JSON's content and from the pictures that lie beside it.
+"""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+from ml_collections import ConfigDict
+
+from data_gen.symmetry import BRAVAIS_LATTICES, PAPER_SPACE_GROUPS, ClassList, hermann_mauguin
+from sgan_jax import metrics
+from sgan_jax.evaluate import score, system_of_class
+from sgan_jax.markdown import page, percent
+from sgan_jax.workdir import write_atomically
+
+JSON_FILE = "report.json"
+MARKDOWN_FILE = "report.md"
+FIGURES_FOLDER = "figures"
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gemmi", "tensorflow-datasets")
+
+_PAPER = {
+    ("bravais_lattice", "sgan", 0.05): {"top1": 0.70},
+    ("bravais_lattice", "sgan", 0.10): {"top1": 0.74},
+    ("bravais_lattice", "sgan", 0.25): {"top1": 0.80},
+    ("bravais_lattice", "sgan", 0.50): {"top1": 0.85},
+    ("bravais_lattice", "supervised", 0.05): {"top1": 0.61},
+    ("bravais_lattice", "supervised", 0.10): {"top1": 0.68},
+    ("bravais_lattice", "supervised", 0.25): {"top1": 0.76},
+    ("bravais_lattice", "supervised", 0.50): {"top1": 0.82},
+    ("bravais_lattice", "supervised", 0.90): {"top1": 0.88},
+    ("space_group", "sgan", 0.05): {"top1": 0.60},
+    ("space_group", "sgan", 0.10): {"top1": 0.65},
+    ("space_group", "sgan", 0.25): {"top1": 0.72},
+    ("space_group", "sgan", 0.50): {"top1": 0.78},
+    ("space_group", "supervised", 0.05): {"top1": 0.54},
+    ("space_group", "supervised", 0.10): {"top1": 0.61},
+    ("space_group", "supervised", 0.25): {"top1": 0.68},
+    ("space_group", "supervised", 0.50): {"top1": 0.75},
+    ("space_group", "supervised", 0.90): {"top1": 0.806, "top5": 0.903},
+}
+"""Figures of Lolla et al., J. Appl. Cryst. 55 (2022) 882, Table 4, on the ICSD, by
+(task, method, label fraction), for its own class lists."""
+
+
+def paper_figures(config: ConfigDict, class_list: ClassList) -> dict[str, float] | None:
+    """What the paper reports for the same task, method, classes and share of labels, if anything.
+
+    The data differ (the paper used the ICSD), so this is a neighbour for comparison, not a target.
+    """
+    if class_list.names not in (BRAVAIS_LATTICES, tuple(map(str, PAPER_SPACE_GROUPS))):
+        return None
+    return _PAPER.get((config.task, config.method, round(config.label_fraction, 4)))
+
+
+def class_counts(
+    labels: Int[np.ndarray, " n"], subsets: Mapping[str, Int[np.ndarray, " m"]], num_classes: int
+) -> dict[str, Int[np.ndarray, " k"]]:
+    """Patterns per class of each subset.
+
+    Args:
+        labels: Classes of all patterns.
+        subsets: Indices into `labels`, by the subset's name.
+        num_classes: Number of classes k.
+    """
+    return {
+        name: np.bincount(labels[rows], minlength=num_classes) for name, rows in subsets.items()
+    }
+
+
+def assemble(
+    config: ConfigDict,
+    class_list: ClassList,
+    *,
+    dataset: Mapping[str, Any],
+    counts: Mapping[str, Int[np.ndarray, " k"]],
+    logits: Float[np.ndarray, "n k"],
+    labels: Int[np.ndarray, " n"],
+    steps: int,
+    throughput: Mapping[str, float | None],
+) -> dict[str, Any]:
+    """The content of `report.json`.
+
+    Args:
+        config: The run's config.
+        class_list: What the classes are.
+        dataset: Counts `n_total`, `n_labelled`, `n_unlabelled`, `n_validation`, `n_test`,
+            `n_left_out` (in no class), `n_classes`, `n_classes_present`; the list
+            `classes_without_label`; `fingerprint` of the data set and `rejected_by_reason`, the
+            structures that could not serve.
+        counts: Patterns per class under `labelled`, `unlabelled` and `test`.
+        logits: Class logits of the test patterns.
+        labels: Their true classes.
+        steps: Training steps behind the evaluated weights.
+        throughput: `train_patterns_per_s` and `input_wait_fraction`, None where not measured.
+
+    Raises:
+        InputError: There is no test pattern.
+    """
+    content = {
+        "task": config.task,
+        "method": config.method,
+        "preset": config.preset,
+        "label_fraction": config.label_fraction,
+        "split_by": config.data.split_by,
+        "seed": config.seed,
+        "steps": steps,
+        "test": score(logits, labels, class_list, counts["labelled"]),
+        "paper": paper_figures(config, class_list),
+        "dataset": dict(dataset),
+        "per_class": _per_class(class_list, counts, metrics.confusion(logits, labels)),
+        "throughput": dict(throughput),
+        "environment": environment(),
+        "config": config.to_dict(),
+    }
+    return _strict(content)
+
+
+def _per_class(
+    class_list: ClassList,
+    counts: Mapping[str, Int[np.ndarray, " k"]],
+    confusion: Int[np.ndarray, "k k"],
+) -> list[dict[str, Any]]:
+    """Counts, recall and what it was taken for (the row of the confusion matrix), by class."""
+    recall = metrics.per_class_recall(confusion)
+    names = class_list.names
+    return [
+        {
+            "name": name,
+            "symbol": name if class_list.task == "bravais_lattice" else hermann_mauguin(int(name)),
+            "crystal_system": system,
+            "n_labelled": counts["labelled"][index],
+            "n_unlabelled": counts["unlabelled"][index],
+            "n_test": counts["test"][index],
+            "recall": recall[index],
+            "predicted": {names[other]: row[other] for other in np.flatnonzero(row)},
+        }
+        for index, (name, system, row) in enumerate(
+            zip(names, system_of_class(class_list), confusion, strict=True)
+        )
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """Versions and devices that the run had."""
+    devices = jax.devices()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "device_kind": devices[0].device_kind,
+        "device_count": len(devices),
+        "process_count": jax.process_count(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The same content in JSON's own types, with null for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {str(name): _strict(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """A few lines for the screen at the end of a run, each accuracy beside the prior's."""
+    test = content["test"]
+    low, high = test["top1_ci95"]
+    rows = [
+        ("top-1", "top1", f"95 % interval {percent(low)} to {percent(high)}"),
+        ("top-5", "top5", ""),
+        ("crystal system", "crystal_system_top1", ""),
+        ("extinction group", "extinction_group_top1", ""),
+    ]
+    lines = [f"test set of {content['dataset']['n_test']:,} patterns"]
+    lines += [
+        f"  {name:<17} {percent(test[key]):>7}   prior {percent(test[f'prior_{key}']):>7}   {note}"
+        for name, key, note in rows
+        if test[key] is not None
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def write(workdir: Path, content: Mapping[str, Any]) -> None:
+    """Writes `report.json` and `report.md`; pictures already in `figures/` are linked.
+
+    Args:
+        workdir: The run's folder.
+        content: What `assemble` returned.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(workdir / JSON_FILE, text + "\n")
+    drawn = sorted(path.name for path in (workdir / FIGURES_FOLDER).glob("*.png"))
+    write_atomically(
+        workdir / MARKDOWN_FILE, page(content, [f"{FIGURES_FOLDER}/{name}" for name in drawn])
+    )

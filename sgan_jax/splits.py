@@ -1,0 +1,72 @@
+"""Which patterns are test, labelled, validation and unlabelled, decided by hashes.
+
+A pattern's place depends on its id (or formula) and the seed alone: not on the order of the data
+set, on other patterns or on the machine. Smaller labelled sets are subsets of larger ones.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+TEST_FRACTION = 0.1
+"""Share of patterns that are never trained on (Lolla et al. 2022, section 2)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices into the data set; the four sets are disjoint and cover it.
+
+    Attributes:
+        test: never seen in training.
+        labelled: seen with their labels.
+        validation: taken out of the labelled set, for model selection.
+        unlabelled: seen without their labels.
+    """
+
+    test: Int[np.ndarray, " n_test"]
+    labelled: Int[np.ndarray, " n_labelled"]
+    validation: Int[np.ndarray, " n_validation"]
+    unlabelled: Int[np.ndarray, " n_unlabelled"]
+
+
+def split(
+    ids: Sequence[str],
+    formulas: Sequence[str],
+    *,
+    seed: int,
+    label_fraction: float,
+    split_by: str = "random",
+    validation_fraction: float = 0.0,
+) -> Split:
+    """Splits a data set: a tenth test, `label_fraction` of all labelled, the rest unlabelled.
+
+    Args:
+        ids: unique names of the patterns.
+        formulas: their compositions.
+        seed: another seed gives another split.
+        label_fraction: share of all patterns, in (0, 0.9].
+        split_by: `random`; or `formula`, so that no composition is on both sides of the test
+            split (nor of the validation split).
+        validation_fraction: share of the labelled patterns that is held back.
+    """
+    group = {"random": ids, "formula": formulas}[split_by]
+    test = _uniform("test", seed, group) < TEST_FRACTION
+    labelled = ~test & (_uniform("label", seed, ids) < label_fraction / (1 - TEST_FRACTION))
+    validation = labelled & (_uniform("validation", seed, group) < validation_fraction)
+    return Split(
+        test=np.flatnonzero(test),
+        labelled=np.flatnonzero(labelled & ~validation),
+        validation=np.flatnonzero(validation),
+        unlabelled=np.flatnonzero(~test & ~labelled),
+    )
+
+
+def _uniform(salt: str, seed: int, keys: Sequence[str]) -> Float[np.ndarray, " n"]:
+    """One number in [0, 1) per key; other salts give independent numbers."""
+    digests = b"".join(
+        hashlib.blake2b(f"{salt}/{seed}/{key}".encode(), digest_size=8).digest() for key in keys
+    )
+    return np.frombuffer(digests, ">u8") / 2.0**64

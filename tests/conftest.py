@@ -1,0 +1,21 @@
+"""Fixtures shared by the test modules."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of development data beside the checkout; tests that need it skip without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no development data beside this checkout (../shared/data)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for data sets, so that tests that ask for the same set build it once."""
+    return tmp_path_factory.mktemp("data")

@@ -1,0 +1,75 @@
+"""`python -m data_gen` as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_gen.__main__ import main
+
+
+@pytest.fixture
+def data_dir(tmp_path) -> Path:
+    return tmp_path / "data"
+
+
+def run(data_dir: Path, *flags: str) -> int:
+    return main([f"--data_dir={data_dir}", "--workers=1", *flags])
+
+
+def test_builds_once_and_says_what_it_did(data_dir, capsys):
+    assert run(data_dir, "--sources=amcsd", "--limit=30") == 0
+    printed = capsys.readouterr()
+    (path,) = data_dir.rglob("summary.json")
+    summary = json.loads(path.read_text())
+    assert summary["written"] + summary["rejected"] == 30
+    assert summary["structures_per_s"] > 0
+    for words in ("written", "rejected", "structures/s", str(path), *summary["rejected_by_reason"]):
+        assert words in printed.out
+    assert "30/30" in printed.err
+
+    assert run(data_dir, "--sources=amcsd", "--limit=30") == 0
+    assert capsys.readouterr().out == f"already built: {path.parent}\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--sources=amcsd", "--instrument=warp_drive"], ["warp_drive", "bt1_ge311"]),
+        (["--sources=amcsd", "--scattering_lengths=guess"], ["guess", "sears1992"]),
+        (["--sources=/no/such/folder"], ["/no/such/folder"]),
+        (["--sources=amcsd", "--limit=0"], ["limit"]),
+        (["--sources=amcsd", "--workers=0"], ["workers"]),
+    ],
+)
+def test_bad_input_is_a_short_error(data_dir, capsys, flags, words):
+    assert run(data_dir, *flags) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert all(word in error for word in words)
+    assert not data_dir.exists()
+
+
+def test_source_without_structures_is_an_error(data_dir, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run(data_dir, f"--sources={empty}") == 2
+    assert f"{empty}" in capsys.readouterr().err
+    assert not data_dir.exists()
+
+
+def test_data_directory_in_the_way_of_a_file_is_an_error(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(tmp_path / "file", "--sources=amcsd", "--limit=3") == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_help_is_quick_to_import():
+    code = (
+        "import sys, data_gen.__main__\n"
+        "assert not {'tensorflow_datasets', 'jax', 'pymatgen'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

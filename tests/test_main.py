@@ -1,0 +1,285 @@
+"""The command itself, as a user gives it, in processes of its own on a tiny data set."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from configs import quickstart
+from sgan_jax.checkpoint import FOLDER as CHECKPOINTS
+from sgan_jax.checkpoint import open_checkpoints
+from sgan_jax.state import SganState, create_state
+from sgan_jax.tensorboard import read_history
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICKSTART = "--config=configs/quickstart.py"
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Compiled programs are kept between the runs of these tests, and nowhere else."""
+    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled"))}
+
+
+@pytest.fixture(scope="module")
+def tiny(data_dir):
+    """Overrides that make an experiment small."""
+    fields = {
+        "data.dir": data_dir,
+        "data.limit": 200,
+        "data.workers": 1,
+        "batch_size": 8,
+        "num_steps": STEPS,
+        "log_every": 2,
+        "eval_every": 6,
+        "checkpoint_every": 3,
+    }
+    return [f"--config.{name}={value}" for name, value in fields.items()]
+
+
+def start(*arguments: object, env) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sgan_jax.main", *map(str, arguments)],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: object, env) -> subprocess.CompletedProcess:
+    process = start(*arguments, env=env)
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, environment, tmp_path_factory):
+    """Folder of a run that was never interrupted, and what it said."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    done = run(QUICKSTART, f"--workdir={workdir}", *tiny, env=environment)
+    assert done.returncode == 0, done.stderr
+    return workdir, done
+
+
+def last_state(workdir: Path) -> SganState:
+    config = quickstart.get_config()
+    with open_checkpoints(workdir, keep=2) as checkpoints:
+        return checkpoints.restore(create_state(config, num_classes=14, grid_size=3041))[0]
+
+
+def test_run_leaves_a_report_figures_and_checkpoints(finished):
+    workdir, done = finished
+    report = json.loads((workdir / "report.json").read_text())
+    assert report["steps"] == STEPS
+    assert report["dataset"]["n_test"] > 0
+    assert 0 <= report["test"]["top1"] <= 1
+    assert report["throughput"]["train_patterns_per_s"] > 0
+    assert 0 <= report["throughput"]["input_wait_fraction"] <= 1
+    assert (workdir / "report.md").exists()
+    pictures = {path.stem for path in (workdir / "figures").glob("*.png")}
+    assert pictures >= {
+        "class_distribution",
+        "example_patterns",
+        "confusion_matrix",
+        "training_curves",
+        "generated_patterns",
+    }
+    assert sorted(os.listdir(workdir / CHECKPOINTS)) == ["12", "9"]
+    assert "top-1" in done.stdout
+    assert "prior" in done.stdout
+
+
+def test_run_tells_how_it_goes(finished):
+    _, done = finished
+    assert f"step 4/{STEPS} | loss " in done.stderr
+    assert "patterns/s" in done.stderr
+    assert "left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+
+
+def test_event_file_holds_the_history(finished):
+    history = read_history(finished[0])
+    assert set(history) >= {
+        "loss/supervised",
+        "loss/unsupervised",
+        "loss/generator",
+        "discriminator/real",
+        "discriminator/fake",
+        "accuracy/labelled",
+        "accuracy/unlabelled",
+        "accuracy/test",
+        "speed/patterns_per_s",
+        "speed/input_wait_fraction",
+    }
+    assert any(name.startswith("norm/gradient") for name in history)
+    assert any(name.startswith("norm/parameter") for name in history)
+    assert any(name.startswith("norm/update") for name in history)
+    assert list(history["loss/supervised"][0]) == [1, 2, 3, 4, 6, 8, 9, 10, 12]
+    assert list(history["accuracy/test"][0]) == [6, 12]
+
+
+def test_killed_run_goes_on_to_the_same_parameters(finished, tiny, environment, tmp_path):
+    workdir = tmp_path / "killed"
+    arguments = (QUICKSTART, f"--workdir={workdir}", *tiny)
+    process = start(*arguments, env=environment)
+    while not (workdir / CHECKPOINTS / "6").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (workdir / "report.json").exists()
+
+    done = run(*arguments, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert f" of {STEPS} is done already" in done.stderr
+    jax.tree.map(np.testing.assert_array_equal, last_state(workdir), last_state(finished[0]))
+    steps, values = read_history(workdir)["loss/supervised"]
+    whole = read_history(finished[0])["loss/supervised"]
+    assert steps[-1] == STEPS
+    assert np.all(np.diff(steps) > 0)
+    assert values[-1] == whole[1][-1]
+    test = [
+        json.loads((path / "report.json").read_text())["test"] for path in (workdir, finished[0])
+    ]
+    assert test[0] == test[1]
+
+
+def test_evaluation_alone_gives_the_same_report(finished, tiny, environment):
+    workdir, _ = finished
+    before = json.loads((workdir / "report.json").read_text())
+    (workdir / "report.json").unlink()
+    done = run(QUICKSTART, f"--workdir={workdir}", "--mode=evaluate", *tiny, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((workdir / "report.json").read_text()) == before
+
+
+def test_finished_run_is_not_trained_again(finished, tiny, environment):
+    workdir, _ = finished
+    before = read_history(workdir)["loss/supervised"][0]
+    done = run(QUICKSTART, f"--workdir={workdir}", *tiny, env=environment)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(read_history(workdir)["loss/supervised"][0], before)
+
+
+def test_supervised_run(tiny, environment, tmp_path):
+    done = run(
+        f"{QUICKSTART}:supervised",
+        f"--workdir={tmp_path}",
+        *tiny,
+        "--config.num_steps=2",
+        "--config.task=space_group",
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["task"], report["method"]) == ("space_group", "supervised")
+    assert not (tmp_path / "figures" / "generated_patterns.png").exists()
+
+
+def test_divergence_stops_with_step_and_remedy(tiny, environment, tmp_path):
+    done = run(
+        f"{QUICKSTART}:supervised",
+        f"--workdir={tmp_path}",
+        *tiny,
+        "--config.optimizer.supervised_learning_rate=1e30",
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert "error: training diverged: values that are not finite at step" in done.stderr
+    assert "learning_rate" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_mistakes_are_short_errors(finished, tiny, environment, tmp_path):
+    taken = f"--workdir={finished[0]}"
+    free = f"--workdir={tmp_path / 'never'}"
+    cases = [
+        ([free], "no config"),
+        ([free, "--config=configs/nothing.py"], "nothing.py"),
+        ([free, f"{QUICKSTART}:gan"], "unknown method 'gan'"),
+        ([free, f"{QUICKSTART}:sgan,fast"], "unknown preset 'fast'"),
+        ([free, QUICKSTART, "--config.colour=1"], "'colour'"),
+        ([free, QUICKSTART, "--config.data.colour=1"], "'colour'"),
+        ([free, QUICKSTART, "--config.seed=many"], "seed=many"),
+        ([free, QUICKSTART, "--config.label_fraction=2"], "label_fraction=2"),
+        ([free, QUICKSTART, "--mode=guess"], "guess"),
+        ([free, QUICKSTART, "--colour"], "colour"),
+        ([free, QUICKSTART, "stray"], "stray"),
+        ([free, "--config=configs/sg_90pct.py:sgan"], "no unlabelled patterns"),
+        ([free, QUICKSTART, "--config.data.sources=/no/such.tar.gz"], "/no/such.tar.gz"),
+        ([free, QUICKSTART, "--mode=evaluate"], "no network in"),
+        ([taken, QUICKSTART, *tiny, "--config.seed=3"], "belongs to another config: seed"),
+        ([f"--workdir={ROOT / 'LICENSE' / 'x'}", QUICKSTART], "cannot be written"),
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda case: run(*case[0], env=environment), cases))
+    for (arguments, words), done in zip(cases, results, strict=True):
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert done.stderr.startswith("error: "), (arguments, done.stderr)
+        assert words in done.stderr, (arguments, done.stderr)
+        assert len(done.stderr.splitlines()) == 1, (arguments, done.stderr)
+    assert not (tmp_path / "never").exists()
+
+
+def test_batch_that_does_not_divide_over_the_devices(environment, tiny, tmp_path):
+    env = environment | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    done = run(QUICKSTART, f"--workdir={tmp_path / 'x'}", *tiny, "--config.batch_size=12", env=env)
+    assert done.returncode == 2
+    assert "batch_size 12 does not divide over 8 devices" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_truncated_checkpoint_is_refused(finished, tiny, environment, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / "run")
+    files = [path for path in (workdir / CHECKPOINTS / "12").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    os.truncate(largest, largest.stat().st_size // 2)
+    done = run(QUICKSTART, f"--workdir={workdir}", *tiny, env=environment)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"{CHECKPOINTS}/12 is damaged" in done.stderr
+    shutil.rmtree(workdir / CHECKPOINTS / "12")
+    done = run(QUICKSTART, f"--workdir={workdir}", *tiny, env=environment)
+    assert done.returncode == 0
+    assert "step 9 of 12 is done already" in done.stderr
+
+
+def test_second_run_in_a_workdir_is_refused(finished, tiny, environment, tmp_path):
+    arguments = (QUICKSTART, f"--workdir={tmp_path}", *tiny)
+    first = start(*arguments, env=environment)
+    try:
+        while not (tmp_path / "config.json").exists():
+            assert first.poll() is None, first.communicate()[1]
+            time.sleep(0.01)
+        second = run(*arguments, env=environment)
+    finally:
+        first.kill()
+        first.communicate()
+    assert second.returncode == 2
+    assert second.stderr.startswith(f"error: another run is working in {tmp_path}")
+
+
+def test_started_from_elsewhere_with_an_absolute_config(environment, tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "sgan_jax" / "main.py", f"--config={ROOT}/configs/sg_5pct.py:x"],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown method 'x'")

@@ -1,0 +1,174 @@
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+from direct_sum import make
+
+from data_gen.crystal import Crystal
+from data_gen.errors import Reason, StructureError
+from data_gen.instrument import instrument
+from data_gen.simulate import main, simulate
+
+SILICON = """data_silicon
+_cell_length_a 5.43102
+_cell_length_b 5.43102
+_cell_length_c 5.43102
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_space_group_name_H-M_alt 'F d -3 m:1'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Si1 Si 0 0 0
+"""
+
+
+@pytest.fixture
+def silicon(tmp_path):
+    path = tmp_path / "silicon.cif"
+    path.write_text(SILICON)
+    return str(path)
+
+
+def run(capsys, *arguments):
+    status = main(arguments)
+    output = capsys.readouterr()
+    return status, output.out, output.err
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# ---------------------------------------------------------------- simulate
+
+
+def test_a_pattern_lies_between_0_and_1():
+    pattern = simulate(Crystal.from_cif_text(SILICON), instrument("bt1_ge311"))
+    assert pattern.shape == (3041,)
+    assert pattern.dtype == np.float32
+    assert pattern.min() == 0
+    assert pattern.max() == 1
+
+
+def test_peaks_stand_where_bragg_has_them():
+    chosen = instrument("hrpt")
+    pattern = simulate(Crystal.from_cif_text(SILICON), chosen)
+    angle = 2 * np.degrees(np.arcsin(chosen.wavelength / 2 / (5.43102 / np.sqrt(8))))
+    near = np.abs(chosen.two_theta - angle) < 2
+    assert chosen.two_theta[near][pattern[near].argmax()] == pytest.approx(angle, abs=0.026)
+
+
+def test_a_crystal_without_reflections_in_range_is_refused():
+    crystal = make([1.0] * 3 + [90] * 3, "-P 4 2 3", ("Na",), [1.0], [[0, 0, 0]])
+    with pytest.raises(StructureError) as caught:
+        simulate(crystal, instrument("bt1_ge311"))
+    assert caught.value.reason is Reason.NO_REFLECTIONS
+
+
+# ---------------------------------------------------------------- command line
+
+
+def test_the_pattern_goes_to_standard_output(capsys, silicon):
+    status, out, _ = run(capsys, silicon, "--wavelength=1.5403", "--two_theta=5:150:0.05")
+    rows = table(out)
+    assert status == 0
+    assert list(rows[0]) == ["two_theta", "intensity"]
+    assert len(rows) == 2901
+    assert (rows[0]["two_theta"], rows[-1]["two_theta"]) == ("5", "150")
+    assert max(float(row["intensity"]) for row in rows) == 1
+
+
+def test_the_instrument_is_the_default(capsys, silicon):
+    _, out, _ = run(capsys, silicon)
+    assert [float(row["intensity"]) for row in table(out)] == pytest.approx(
+        simulate(Crystal.from_cif_text(SILICON), instrument("bt1_ge311")), abs=1e-6
+    )
+
+
+def test_sticks(capsys, silicon):
+    options = ("--wavelength=1.5405", "--two_theta=5:150:0.05", "--scattering_lengths=sears1992")
+    _, out, _ = run(capsys, silicon, "--sticks", *options)
+    header, first, *_ = out.splitlines()
+    assert header == "h,k,l,d,two_theta,multiplicity,f_squared,intensity"
+    assert first.startswith("1,1,1,3.1356")
+    rows = table(out)
+    assert len(rows) == 11
+    strongest = max(rows, key=lambda row: float(row["intensity"]))
+    assert [strongest[key] for key in ("h", "k", "l", "multiplicity")] == ["2", "2", "0", "12"]
+    assert float(strongest["intensity"]) == 100
+    assert float(strongest["f_squared"]) == pytest.approx(1101.761972)
+    assert float(rows[0]["intensity"]) == pytest.approx(83.997466, rel=1e-5)
+
+
+def test_sticks_are_at_most_the_100_strongest(capsys, tmp_path):
+    path = tmp_path / "triclinic.cif"
+    path.write_text(
+        SILICON.replace("'F d -3 m:1'", "'P 1'").replace("alpha 90", "alpha 80")
+        + "O1 O 0.11 0.23 0.37\n"
+    )
+    _, out, _ = run(capsys, str(path), "--sticks", "--wavelength=1.5")
+    assert len(table(out)) == 100
+
+
+def test_a_csv_file(capsys, silicon, tmp_path):
+    _, printed, _ = run(capsys, silicon, "--instrument=d20")
+    status, out, _ = run(capsys, silicon, "--instrument=d20", f"--out={tmp_path / 'pattern.csv'}")
+    assert (status, out) == (0, "")
+    assert (tmp_path / "pattern.csv").read_text() == printed
+    assert {path.name for path in tmp_path.iterdir()} == {"silicon.cif", "pattern.csv"}
+
+
+@pytest.mark.parametrize("sticks", [(), ("--sticks",)])
+def test_a_picture(capsys, silicon, tmp_path, sticks):
+    path = tmp_path / "pattern.png"
+    status, _, _ = run(capsys, silicon, *sticks, f"--out={path}")
+    assert status == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--wavelength=0", "wavelength 0.0 Å: give one from"),
+        ("--two_theta=5:150", "--two_theta=5:150: give START:STOP:STEP"),
+        ("--two_theta=a:b:c", "give START:STOP:STEP"),
+        ("--two_theta=150:5:0.05", "two-theta range 150.0:5.0:0.05: give start < stop"),
+        ("--two_theta=5:150:2", "give a smaller step"),
+        ("--radiation=gamma", "radiation 'gamma'"),
+        ("--scattering_lengths=mine", "scattering lengths 'mine': choose one of"),
+        ("--instrument=mine", "unknown instrument 'mine'"),
+        ("--out=pattern.pdf", "pattern.pdf: give a name that ends in .csv or .png"),
+        ("--out=/nowhere/at/all.csv", "/nowhere/at/all.csv: No such file or directory"),
+        ("--two_theta=5:20:0.05", "no reflections in range.*widen --two_theta"),
+    ],
+)
+def test_bad_options_are_named(capsys, silicon, option, message):
+    status, out, err = run(capsys, silicon, option)
+    assert (status, out) == (2, "")
+    assert re.match(rf"error: .*{message}", err)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "No such file or directory: give the path"),
+        ("no CIF at all", "unreadable"),
+        (SILICON.replace("Si1 Si", "Po1 Po"), "no scattering length: Po.*choose the other"),
+        (SILICON.replace("_cell_length_a 5.43102", ""), "give a CIF with a complete structure"),
+    ],
+)
+def test_bad_files_are_named(capsys, tmp_path, text, message):
+    path = tmp_path / "bad.cif"
+    if text is not None:
+        path.write_text(text)
+    status, out, err = run(capsys, str(path))
+    assert (status, out) == (2, "")
+    assert re.match(rf"error: .*bad.cif: .*{message}", err)
