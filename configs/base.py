@@ -16,6 +16,8 @@ from sgan_jax.config import DEFAULT_CLASSES, DEFAULT_METHOD, DEFAULT_PRESET, par
 
 _PRESETS = {
     "tuned": {
+        "model.balanced_start": True,
+        "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
     },
     "paper": {
@@ -76,7 +78,7 @@ def get_config(
     config.checkpoints_to_keep = 2
 
     config.data = _data()
-    config.model = ConfigDict({"stem_pool": True, "dropout": 0.1, "real_fake_head": False})
+    config.model = _model()
     config.optimizer = _optimizer()
     # Soft targets of the separate real/fake head: real in [0, noise], fake in [1 - noise, 1].
     config.loss = ConfigDict({"target_noise": 0.0})
@@ -96,6 +98,15 @@ def _data() -> ConfigDict:
     return data
 
 
+def _model() -> ConfigDict:
+    model = ConfigDict()
+    model.stem_pool = True  # max pool after the stem: the article's figure; not the released code
+    model.dropout = 0.1
+    model.real_fake_head = False  # D from an output of its own instead of Z/(Z + 1)
+    model.balanced_start = False  # D starts near 1/2 instead of K/(K + 1)
+    return model
+
+
 def _optimizer() -> ConfigDict:
     optimizer = ConfigDict()
     optimizer.supervised_learning_rate = 1e-3
@@ -104,6 +115,10 @@ def _optimizer() -> ConfigDict:
     optimizer.adam_b1 = 0.9
     optimizer.adam_eps = 1e-8
     optimizer.weight_decay = 0.0
+    # Largest norm of each gradient, 0 for no limit. Where a pattern is zero over a whole receptive
+    # field, layer normalisation divides by √ε in layer after layer, and single early gradients of
+    # 1e9 would spoil Adam's second moments for thousands of steps.
+    optimizer.clip_norm = 0.0
     optimizer.warmup_steps = 0
     optimizer.schedule = "constant"
     return optimizer

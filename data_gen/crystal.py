@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gemmi
 import numpy as np
 from jaxtyping import Float
 
@@ -32,6 +33,7 @@ from data_gen.symmetry import (
 if TYPE_CHECKING:
     from pymatgen.core import Element, Species, Structure
 
+_ARRAYS = ("cell", "occupancies", "positions")
 _CELL_TOLERANCE = 0.01  # of an axis: how far a cell may be from what its symmetry demands
 _LARGEST_COORDINATE = 4.0  # fractions may lie in a neighbouring cell; larger ones are misprints
 _OCCUPANCY_SLACK = 1.1  # rounding in the literature; larger sums are mistakes
@@ -49,7 +51,11 @@ class Crystal:
         species: Element or isotope of each site of the asymmetric unit, e.g. ``"Na"``, ``"D"``,
             ``"11B"``. Several sites may share one place.
         occupancies: Fraction of each site that is filled.
-        positions: Fractional coordinates.
+        positions: Fractional coordinates in [0, 1). The constructor puts those that rounding moved
+            off a special position back on it (see `data_gen.orbits.snap`).
+
+    Raises:
+        StructureError: The setting is no crystallographic group.
     """
 
     cell: Float[np.ndarray, "6"]
@@ -59,8 +65,12 @@ class Crystal:
     positions: Float[np.ndarray, "sites 3"]
 
     def __post_init__(self) -> None:
-        for name in ("cell", "occupancies", "positions"):
-            values = np.array(getattr(self, name), dtype=np.float64)
+        cell, occupancies, positions = (
+            np.array(values, dtype=np.float64)
+            for values in (self.cell, self.occupancies, self.positions)
+        )
+        positions = wrap(snap(metric_tensor(cell), self.setting, positions, occupancies))
+        for name, values in zip(_ARRAYS, (cell, occupancies, positions), strict=True):
             values.flags.writeable = False
             object.__setattr__(self, name, values)
 
@@ -123,7 +133,7 @@ class Crystal:
     @property
     def volume(self) -> float:
         """Volume of the conventional cell in Å3."""
-        return float(np.sqrt(np.linalg.det(metric_tensor(self.cell))))
+        return gemmi.UnitCell(*self.cell).volume
 
     @property
     def formula(self) -> str:
@@ -180,16 +190,16 @@ def make_crystal(
         StructureError: The values contradict one another, are incomplete, or are too large.
     """
     filled = _check_sites(occupancies, positions)
+    cell = _regular_cell(cell, setting, len(filled))
     species = tuple(species[i] for i in filled)
-    occupancies, positions = np.minimum(occupancies[filled], 1.0), wrap(positions[filled])
-    cell = _regular_cell(cell, setting, len(species))
-    metric = metric_tensor(cell)
-    positions = wrap(snap(metric, setting, positions, occupancies))
-    places = shared_places(metric, setting, positions, occupancies)
+    occupancies = np.minimum(occupancies[filled], 1.0)
+    crystal = Crystal(cell, setting, species, occupancies, positions[filled])
+    places = shared_places(metric_tensor(cell), setting, crystal.positions, occupancies)
     kept = _without_repeats(species, places)
-    return Crystal(
-        cell, setting, tuple(species[i] for i in kept), occupancies[kept], positions[kept]
-    )
+    if len(kept) == len(species):
+        return crystal
+    species = tuple(species[i] for i in kept)
+    return Crystal(cell, setting, species, occupancies[kept], crystal.positions[kept])
 
 
 def _check_sites(
@@ -218,9 +228,10 @@ def _regular_cell(cell: Float[np.ndarray, "6"], setting: str, sites: int) -> np.
     if not (np.isfinite(cell) & (cell > 0)).all():
         raise StructureError(Reason.NO_CELL, "axes and angles are not all given")
     metric, lengths = metric_tensor(cell), cell[:3]
-    if np.linalg.det(metric) <= 1e-6 * np.prod(lengths) ** 2:
+    determinant = np.linalg.det(metric)
+    if determinant <= 1e-6 * np.prod(lengths) ** 2:
         raise StructureError(Reason.NO_CELL, "the axes and angles make no cell")
-    volume = np.sqrt(np.linalg.det(metric))
+    volume = np.sqrt(determinant)
     if volume > MAX_CELL_VOLUME:
         raise StructureError(Reason.TOO_LARGE, f"cell of {volume:.0f} Å3")
     atoms = sites * len(affine_operations(setting)[0])

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from data_gen.compiled import kernel
-from data_gen.setting import DEN
+from data_gen.operations import DEN
 
 
 @kernel

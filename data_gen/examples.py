@@ -66,14 +66,15 @@ def crystal_from_features(stored: Mapping[str, Any]) -> Crystal:
         stored: The features as read back (text as bytes) or as made (text as str).
 
     Returns:
-        The same crystal with occupancies and fractional coordinates rounded to float32.
+        The same crystal with occupancies and fractional coordinates rounded to float32;
+        those on special positions are exact again.
     """
     return Crystal(
-        cell=np.array(stored["cell"], np.float64),
+        cell=stored["cell"],
         setting=_text(stored["setting"]),
         species=tuple(_text(stored["species"]).split()),
-        occupancies=np.array(stored["occupancies"], np.float64),
-        positions=np.array(stored["positions"], np.float64),
+        occupancies=stored["occupancies"],
+        positions=stored["positions"],
     )
 
 

@@ -175,19 +175,25 @@ def _end_with_parent() -> None:
 def _ready_to_start_workers() -> Iterator[None]:
     """Holds while a task is handed to the pool, which starts its workers when they are needed.
 
-    A worker inherits that interruptions are ignored, which the parent deals with. And it does not
-    import the program that runs this: it needs nothing of it, the program may be heavy (training
-    imports JAX), and a script without a `__main__` guard would start itself over in every worker.
+    A worker inherits that interruptions are blocked: the parent deals with them, after this. And it
+    does not import the program that runs this: it needs nothing of it, the program may be heavy
+    (training imports JAX), and a script without a `__main__` guard would start itself over in every
+    worker.
     """
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if in_main_thread else None  # None: not Python's
-    if handler is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interruptions: list[int] = []
+    if handler is not None:  # another thread may take the signal although this one blocks it
+        signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         sys.modules["__main__"] = program
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         if handler is not None:
             signal.signal(signal.SIGINT, handler)
+        if interruptions:
+            signal.raise_signal(signal.SIGINT)

@@ -72,8 +72,7 @@ class Instrument:
             )
 
     def _check_resolution(self) -> None:
-        tangent = np.tan(np.radians(self.two_theta / 2))
-        squared = float(np.min((self.u * tangent + self.v) * tangent + self.w))
+        squared = float(np.min(self._squared_fwhm(self.two_theta)))
         least = _POINTS_PER_FWHM * self.two_theta_step
         if not squared >= least**2:
             width = f"{squared**0.5:.3g}°" if squared > 0 else "not positive"
@@ -102,8 +101,11 @@ class Instrument:
 
     def fwhm(self, two_theta: float) -> float:
         """Returns the full width at half maximum of a peak, in degrees, at 2θ in degrees."""
-        tangent = float(np.tan(np.radians(two_theta / 2)))
-        return ((self.u * tangent + self.v) * tangent + self.w) ** 0.5
+        return float(self._squared_fwhm(np.array([two_theta]))[0]) ** 0.5
+
+    def _squared_fwhm(self, two_theta: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+        tangent = np.tan(np.radians(two_theta / 2))
+        return (self.u * tangent + self.v) * tangent + self.w
 
 
 DEFAULT_INSTRUMENT = "bt1_ge311"

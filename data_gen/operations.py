@@ -1,15 +1,21 @@
-"""Arithmetic of symmetry operations as rows of integers: products, closure, primitive lattice.
+"""Arithmetic of symmetry operations: products, closure, the axes of a primitive cell.
 
-A row holds the nine entries of a rotation and the translation in 24ths of the cell edges.
+Where they are many, or not known to be a group, operations are rows of integers: the nine entries
+of a rotation and the translation in 24ths of the cell edges.
 """
 
 from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
 
 import gemmi
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float64, Int, Int64
 
 from data_gen.errors import Reason, StructureError
+
+DEN = gemmi.Op.DEN
+"""Translations are whole multiples of 1/DEN (1/24) of the cell edges."""
 
 _MAX_OPERATIONS = 384  # 192 in the table's largest; a cell of twice the size may hold twice as many
 _MAX_ENTRY = 7  # of a rotation matrix; 1 in the axes that people choose
@@ -29,11 +35,11 @@ def rows_of_triplets(triplets: Sequence[str]) -> Int[np.ndarray, "ops 12"]:
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, str(error)) from None
     rotations = np.array([op.rot for op in parsed], dtype=np.int64).reshape(-1, 9)
     translations = np.array([op.tran for op in parsed], dtype=np.int64).reshape(-1, 3)
-    determinants = np.linalg.det(rotations.reshape(-1, 3, 3) / gemmi.Op.DEN)
-    if (rotations % gemmi.Op.DEN).any() or not np.allclose(np.abs(determinants), 1.0):
+    determinants = np.linalg.det(rotations.reshape(-1, 3, 3) / DEN)
+    if (rotations % DEN).any() or not np.allclose(np.abs(determinants), 1.0):
         detail = "an operation does not map the lattice onto itself"
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, detail)
-    return np.concatenate([rotations // gemmi.Op.DEN, translations], axis=1)
+    return np.concatenate([rotations // DEN, translations], axis=1)
 
 
 def closure(generators: Int[np.ndarray, "ops 12"]) -> Int[np.ndarray, "all 12"]:
@@ -63,9 +69,7 @@ def _products(
     turned = rotations @ right[None, :, :9].reshape(1, -1, 3, 3)
     moved = (rotations @ right[None, :, 9:, None])[..., 0] + left[:, None, 9:]
     count = len(left) * len(right)
-    return np.concatenate(
-        [turned.reshape(count, 9), moved.reshape(count, 3) % gemmi.Op.DEN], axis=1
-    )
+    return np.concatenate([turned.reshape(count, 9), moved.reshape(count, 3) % DEN], axis=1)
 
 
 def distinct(elements: Int[np.ndarray, "n 12"]) -> Int[np.ndarray, "distinct 12"]:
@@ -73,7 +77,7 @@ def distinct(elements: Int[np.ndarray, "n 12"]) -> Int[np.ndarray, "distinct 12"
     if np.abs(elements[:, :9]).max(initial=0) > _MAX_ENTRY:
         detail = "the axes are too oblique, or the operations are no group"
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, detail)
-    digits = [2 * _MAX_ENTRY + 1] * 9 + [gemmi.Op.DEN] * 3
+    digits = [2 * _MAX_ENTRY + 1] * 9 + [DEN] * 3
     offset = np.array([_MAX_ENTRY] * 9 + [0] * 3)
     keys = np.ravel_multi_index(tuple((elements + offset).T), digits)
     return elements[np.unique(keys, return_index=True)[1]]
@@ -84,27 +88,47 @@ def group_of_rows(elements: Int[np.ndarray, "ops 12"]) -> gemmi.GroupOps:
     operations = []
     for row in elements.tolist():
         operation = gemmi.Op()
-        operation.rot = [[gemmi.Op.DEN * x for x in row[i : i + 3]] for i in (0, 3, 6)]
+        operation.rot = [[DEN * x for x in row[i : i + 3]] for i in (0, 3, 6)]
         operation.tran = row[9:]
         operations.append(operation)
     return gemmi.GroupOps(operations)
 
 
-def primitive_lattice(centring: Sequence[Sequence[int]]) -> Float[np.ndarray, "3 3"]:
-    """Returns, as columns, basis vectors of the lattice that the centring vectors complete.
+class PrimitiveOperations(NamedTuple):
+    """The operations of a group modulo its lattice, in the axes of a primitive cell.
 
-    Integer row reduction (Hermite normal form) of the cell axes and the centring vectors.
+    Attributes:
+        index_basis: The primitive cell: rows span the indices h, k, l of the conventional cell
+            that its centring allows, in Hermite normal form (upper triangular). Times a column of
+            conventional coordinates it gives primitive ones; a row of primitive indices times it
+            gives conventional ones.
+        axes: Its inverse; the columns are the primitive axes.
+        rotations: Rotation matrices, acting on columns of coordinates.
+        shifts: Translations in 1/DEN.
     """
-    den = gemmi.Op.DEN
-    rows = [list(vector) for vector in centring] + (den * np.eye(3, dtype=int)).tolist()
-    basis = []
-    for axis in range(3):
-        pivot = next(row for row in rows if row[axis])
-        for row in rows:
-            while row is not pivot and row[axis]:
-                quotient = pivot[axis] // row[axis]
-                pivot[:] = [p - quotient * r for p, r in zip(pivot, row, strict=True)]
-                pivot[:], row[:] = row[:], pivot[:]
-        basis.append(list(pivot))
-        rows.remove(pivot)
-    return np.array(basis, dtype=np.float64).T / den
+
+    index_basis: Int64[np.ndarray, "3 3"]
+    axes: Float64[np.ndarray, "3 3"]
+    rotations: Int64[np.ndarray, "ops 3 3"]
+    shifts: Int64[np.ndarray, "ops 3"]
+
+
+def primitive_operations(group: gemmi.GroupOps) -> PrimitiveOperations:
+    """Returns the operations of a group without its centring."""
+    basis = _allowed_indices(np.array(group.cen_ops))
+    axes = np.linalg.inv(basis)
+    rotations = np.array([op.rot for op in group.sym_ops]) / DEN
+    shifts = np.array([op.tran for op in group.sym_ops]) @ basis.T
+    return PrimitiveOperations(
+        basis, axes, np.rint(basis @ rotations @ axes).astype(np.int64), shifts
+    )
+
+
+def _allowed_indices(centring: Int64[np.ndarray, "vectors 3"]) -> Int64[np.ndarray, "3 3"]:
+    """Returns a basis of the indices h with h · c whole for every centring vector c (in 1/DEN)."""
+    basis = np.zeros((3, 3), dtype=np.int64)
+    for row in (2, 1, 0):
+        leading = [range(1)] * row + [range(1, DEN + 1)]
+        rest = [range(basis[column, column]) for column in range(row + 1, 3)]
+        basis[row] = next(h for h in product(*leading, *rest) if not (centring @ h % DEN).any())
+    return basis

@@ -1,9 +1,10 @@
-"""Geometry of sites under symmetry: special positions, multiplicities, atoms of the unit cell."""
+"""Geometry of sites under symmetry: special positions, multiplicities, atoms of a cell."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 
 from data_gen.compiled import kernel
 from data_gen.symmetry import affine_operations
@@ -26,12 +27,15 @@ class UnitCellSites(NamedTuple):
     positions: Float[np.ndarray, "atoms 3"]
 
 
+@kernel
 def metric_tensor(cell: Float[np.ndarray, "6"]) -> Float[np.ndarray, "3 3"]:
-    """Returns the scalar products of the axes, in Å2."""
-    lengths = cell[:3]
-    alpha, beta, gamma = (float(x) for x in np.cos(np.radians(cell[3:])))
-    cosines = np.array([[1.0, gamma, beta], [gamma, 1.0, alpha], [beta, alpha, 1.0]])
-    return cosines * lengths[:, None] * lengths
+    """Returns the scalar products of the axes a, b, c (Å; angles in degrees), in Å2."""
+    metric = np.empty((3, 3))
+    for i in range(3):
+        metric[i, i] = cell[i] * cell[i]
+        j, k = (i + 1) % 3, (i + 2) % 3
+        metric[j, k] = metric[k, j] = cell[j] * cell[k] * math.cos(math.radians(cell[3 + i]))
+    return metric
 
 
 def cell_of_metric(metric: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "6"]:
@@ -69,9 +73,49 @@ def unit_cell_sites(setting: str, positions: Float[np.ndarray, "sites 3"]) -> Un
         setting: See `data_gen.symmetry`.
         positions: Fractional coordinates, exact on special positions (see `snap`).
     """
-    everything = images(setting, positions)
-    site, operation = np.nonzero(_first_visits(everything))
-    return UnitCellSites(site, wrap(everything[site, operation]))
+    rotations, translations = affine_operations(setting)
+    site, atoms, _ = _distinct_images(rotations, translations, positions, False)
+    return UnitCellSites(site, wrap(atoms))
+
+
+@kernel
+def primitive_cell(
+    cell: Float[np.ndarray, "6"],
+    positions: Float[np.ndarray, "sites 3"],
+    lengths: Complex[np.ndarray, "sites"],
+    index_basis: Int[np.ndarray, "3 3"],
+    axes: Float[np.ndarray, "3 3"],
+    rotations: Float[np.ndarray, "ops 3 3"],
+    translations: Float[np.ndarray, "ops 3"],
+    centric: bool,
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "atoms 3"], Complex[np.ndarray, "atoms"]]:
+    """Fills a primitive cell with the images of the asymmetric unit.
+
+    Args:
+        cell: a, b, c in Å and angles in degrees of the conventional cell.
+        positions: Fractional coordinates in it, exact on special positions (see `snap`).
+        lengths: Scattering length times occupancy of each site, fm.
+        index_basis: This and what follows: see `data_gen.setting.PreparedSetting`.
+        axes: Primitive axes.
+        rotations: Rotation matrices.
+        translations: Translations.
+        centric: Whether one atom is to stand for itself and its inverse.
+
+    Returns:
+        The metric tensor of the primitive cell in Å2; the coordinates of the atoms in it; the
+        scattering length of each, times the number of atoms that it stands for.
+    """
+    conventional, metric = metric_tensor(cell), np.zeros((3, 3))
+    primitive, zero = np.empty((len(positions), 3)), np.zeros(3)
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                for m in range(3):
+                    metric[i, j] += axes[k, i] * conventional[k, m] * axes[m, j]
+    for site in range(len(positions)):
+        _image(index_basis, zero, positions[site], primitive[site])
+    site_of, atoms, count = _distinct_images(rotations, translations, primitive, centric)
+    return metric, atoms, lengths[site_of] * count
 
 
 def wrap(positions: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
@@ -137,9 +181,12 @@ def _square(
 
 
 @kernel
-def _coincide(start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> bool:
+def _coincide(
+    start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"], sign: float = 1.0
+) -> bool:
+    """Returns whether two points are the same modulo the lattice, the second times the sign."""
     for i in range(3):
-        difference = start[i] - end[i]
+        difference = start[i] - sign * end[i]
         if abs(difference - np.rint(difference)) > _COINCIDENT:
             return False
     return True
@@ -176,16 +223,44 @@ def _stabilisers(
 
 
 @kernel
-def _first_visits(images: Float[np.ndarray, "sites ops 3"]) -> Bool[np.ndarray, "sites ops"]:
-    """Returns which images (sites, ops, 3) of a site no earlier operation has made."""
-    first = np.ones(images.shape[:2], dtype=np.bool_)
-    for site in range(images.shape[0]):
-        for o in range(images.shape[1]):
-            for earlier in range(o):
-                if first[site, earlier] and _coincide(images[site, o], images[site, earlier]):
-                    first[site, o] = False
-                    break
-    return first
+def _distinct_images(
+    rotations: Float[np.ndarray, "ops 3 3"],
+    translations: Float[np.ndarray, "ops 3"],
+    positions: Float[np.ndarray, "sites 3"],
+    centric: bool,
+) -> tuple[Int[np.ndarray, "images"], Float[np.ndarray, "images 3"], Int[np.ndarray, "images"]]:
+    """Lists the images of each position once.
+
+    Returns:
+        Which position each is an image of; its coordinates, not wrapped; how many images it stands
+        for: itself and, if `centric`, its inverse, which is then not listed.
+    """
+    capacity = len(positions) * len(rotations)
+    site_of, count = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
+    images = np.empty((capacity, 3))
+    n = 0
+    for site in range(len(positions)):
+        first = n
+        for o in range(len(rotations)):
+            image = images[n]
+            _image(rotations[o], translations[o], positions[site], image)
+            if _is_listed(image, images[first:n], centric):
+                continue
+            site_of[n] = site
+            count[n] = 2 if centric and not _coincide(image, image, -1.0) else 1
+            n += 1
+    return site_of[:n], images[:n], count[:n]
+
+
+@kernel
+def _is_listed(
+    image: Float[np.ndarray, "3"], listed: Float[np.ndarray, "n 3"], centric: bool
+) -> bool:
+    """Returns whether a list holds an image or, if `centric`, its inverse."""
+    for i in range(len(listed)):
+        if _coincide(image, listed[i]) or (centric and _coincide(image, listed[i], -1.0)):
+            return True
+    return False
 
 
 @kernel

@@ -3,14 +3,13 @@
 import math
 from dataclasses import dataclass, fields
 
-import gemmi
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from data_gen.crystal import Crystal
 from data_gen.enumeration import unique_reflections
 from data_gen.errors import InputError, Reason, StructureError
-from data_gen.primitive_cell import primitive_cell
+from data_gen.orbits import primitive_cell
 from data_gen.scattering import scattering_length
 from data_gen.setting import PreparedSetting, prepare_setting
 from data_gen.structure_factors import powder_intensities
@@ -92,9 +91,7 @@ def reflections(
         setting.axes,
         setting.rotations,
         setting.translations,
-        setting.products,
-        setting.distinct,
-        setting.centre,
+        setting.centric,
     )
     least, most = ((2 * sine / wavelength) ** 2 for sine in sin_theta_range)
     indices, inverse_squares, multiplicity = unique_reflections(
@@ -170,10 +167,9 @@ def _check_size(crystal: Crystal, setting: PreparedSetting, largest: float) -> N
     Half of the sphere of radius 1/d is searched in rows of constant h, k, and each operation may
     give every site an image.
     """
-    cell = gemmi.UnitCell(*crystal.cell)
-    in_sphere = 2 / 3 * math.pi * largest**3 * cell.volume / setting.n_centring
-    searched = max(in_sphere, 2 * cell.a * cell.b * largest**2)
-    images = len(crystal.species) * setting.distinct
+    in_sphere = 2 / 3 * math.pi * largest**3 * crystal.volume / setting.n_centring
+    searched = max(in_sphere, 2 * crystal.cell[0] * crystal.cell[1] * largest**2)
+    images = len(crystal.species) * len(setting.rotations)
     if searched > MAX_REFLECTIONS or searched * images > MAX_TERMS:
         detail = f"{searched:.2g} reflections and {images} sites to sum over"
         raise StructureError(Reason.TOO_LARGE, detail)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from jaxtyping import Complex128, Float64, Int64
+from jaxtyping import Complex128, Float64, Int64, Num
 
 from data_gen.compiled import kernel
 
@@ -89,7 +89,8 @@ def _squared_structure_factors(
 
 
 @kernel
-def _largest(values: Float64[np.ndarray, " n"]) -> float:
+def _largest(values: Num[np.ndarray, " n"]) -> float:
+    """Returns the largest magnitude."""
     largest = 0.0
     for value in values:
         largest = max(largest, abs(value))
@@ -101,18 +102,10 @@ def _phase_tables(
     hkl: Int64[np.ndarray, "n 3"], images: Float64[np.ndarray, "images 3"]
 ) -> tuple[Float64[np.ndarray, "x 2 images"], ...]:
     return (
-        _powers(images[:, 0], _largest_index(hkl[:, 0])),
-        _powers(images[:, 1], _largest_index(hkl[:, 1])),
-        _powers(images[:, 2], _largest_index(hkl[:, 2])),
+        _powers(images[:, 0], int(_largest(hkl[:, 0]))),
+        _powers(images[:, 1], int(_largest(hkl[:, 1]))),
+        _powers(images[:, 2], int(_largest(hkl[:, 2]))),
     )
-
-
-@kernel
-def _largest_index(indices: Int64[np.ndarray, " n"]) -> int:
-    largest = 0
-    for index in indices:
-        largest = max(largest, abs(index))
-    return largest
 
 
 @kernel

@@ -16,10 +16,11 @@ from jaxtyping import Float, Int
 
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.operations import (
+    DEN,
     closure,
     distinct,
     group_of_rows,
-    primitive_lattice,
+    primitive_operations,
     rows_of_triplets,
 )
 
@@ -94,8 +95,8 @@ def affine_operations(
         StructureError: As `group_operations`.
     """
     operations = list(group_operations(setting))
-    rotations = np.array([op.rot for op in operations], dtype=np.float64) / gemmi.Op.DEN
-    translations = np.array([op.tran for op in operations], dtype=np.float64) / gemmi.Op.DEN
+    rotations = np.array([op.rot for op in operations], dtype=np.float64) / DEN
+    translations = np.array([op.tran for op in operations], dtype=np.float64) / DEN
     rotations.flags.writeable = translations.flags.writeable = False
     return rotations, translations
 
@@ -145,27 +146,13 @@ def space_group_number(setting: str) -> int:
     tabulated = gemmi.find_spacegroup_by_ops(operations)
     if tabulated is not None:
         return tabulated.number
-    lattice = primitive_lattice(operations.cen_ops)
-    to_primitive = np.linalg.inv(lattice)
-    rotations, translations = _primitive_operations(operations, to_primitive)
-    metric = lattice.T @ _invariant_metric(setting) @ lattice
+    _, axes, rotations, shifts = primitive_operations(operations)
+    basis = np.linalg.cholesky(axes.T @ _invariant_metric(setting) @ axes)
     try:
-        found = moyopy.SpaceGroup(
-            rotations.tolist(), translations.tolist(), basis=np.linalg.cholesky(metric).tolist()
-        )
+        found = moyopy.SpaceGroup(rotations.tolist(), (shifts / DEN).tolist(), basis=basis.tolist())
     except (ValueError, RuntimeError) as error:
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, str(error)) from None
     return found.number
-
-
-def _primitive_operations(
-    operations: gemmi.GroupOps, to_primitive: Float[np.ndarray, "3 3"]
-) -> tuple[Int[np.ndarray, "ops 3 3"], Float[np.ndarray, "ops 3"]]:
-    from_primitive = np.linalg.inv(to_primitive)
-    rotations = np.array([op.rot for op in operations.sym_ops]) / gemmi.Op.DEN
-    translations = np.array([op.tran for op in operations.sym_ops]) / gemmi.Op.DEN
-    primitive = to_primitive @ rotations @ from_primitive
-    return np.rint(primitive).astype(int), translations @ to_primitive.T
 
 
 def _invariant_metric(setting: str) -> Float[np.ndarray, "3 3"]:

@@ -1,0 +1,1 @@
+"""Bravais lattice and space group from powder neutron patterns: a semi-supervised GAN."""

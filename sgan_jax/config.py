@@ -54,6 +54,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.adam_b1": _BELOW_ONE,
     "optimizer.adam_eps": _POSITIVE,
     "optimizer.weight_decay": _NOT_NEGATIVE,
+    "optimizer.clip_norm": _NOT_NEGATIVE,
     "optimizer.warmup_steps": _NOT_NEGATIVE,
     "loss.target_noise": (lambda value: 0 <= value <= 0.5, "in [0, 0.5]"),
 }

@@ -113,7 +113,7 @@ def class_distribution(
     axes.grid(axis="y", color="#EBEBEB", lw=0.6)
     axes.set_axisbelow(True)
     _class_axis(axes, names, systems)
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.06), ncols=3)
+    figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 

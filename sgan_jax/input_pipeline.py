@@ -209,7 +209,7 @@ def _read(builder: tfds.core.DatasetBuilder) -> tuple[np.ndarray, np.ndarray, Te
     stored: Any = builder.info.features
     wanted = ("pattern", "space_group", "id", "formula")
     decoder: Any = tfds.features.FeaturesDict({name: stored[name] for name in wanted})
-    records: Any = builder.as_data_source("all")
+    records: Any = cast(Any, builder).as_data_source(split="all")  # its decorator hides its type
     n = len(records)
     patterns = np.empty((n, *stored["pattern"].shape), np.float32)
     space_groups = np.empty(n, np.int32)

@@ -48,9 +48,13 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table whose columns between the first and the last hold numbers."""
-    ruler = ["---", *["---:"] * (len(header) - 2), ":---"]
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, text_last: bool = False
+) -> str:
+    """A table; the first column holds text, the others numbers (not the last if `text_last`)."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    if text_last:
+        ruler[-1] = "---"
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, ruler, *rows))
 
 
@@ -185,6 +189,7 @@ def _class_table(classes: Iterable[Mapping[str, Any]]) -> str:
             )
             for entry in classes
         ),
+        text_last=True,
     )
 
 
@@ -246,7 +251,7 @@ def _environment(environment: Mapping[str, Any]) -> str:
         *environment["versions"].items(),
     ]
     return (
-        f"## Environment\n\n{_table(('', ''), rows)}\n\n"
+        f"## Environment\n\n{_table(('', ''), rows, text_last=True)}\n\n"
         "All figures and the whole config: [`report.json`](report.json)."
     )
 

@@ -45,9 +45,12 @@ def learning_rate_schedule(config: ml_collections.ConfigDict, peak: float) -> op
 def _adam(
     config: ml_collections.ConfigDict, peak: float, weight_decay: float
 ) -> optax.GradientTransformation:
-    return optax.adamw(
+    adam = optax.adamw(
         learning_rate_schedule(config, peak),
         b1=config.optimizer.adam_b1,
         eps=config.optimizer.adam_eps,
         weight_decay=weight_decay,
     )
+    if config.optimizer.clip_norm == 0:
+        return adam
+    return optax.chain(optax.clip_by_global_norm(config.optimizer.clip_norm), adam)

@@ -152,6 +152,15 @@ def test_occupancies_a_little_over_one_are_rounding() -> None:
     assert crystal.occupancies[0] == 1.0
 
 
+def test_the_constructor_puts_positions_on_special_ones() -> None:
+    rounded = np.array([[0.3333, 0.66667, 0.25], [-0.3333, 0.3333, 1.5]], dtype=np.float32)
+    cell = np.array([3.2, 3.2, 5.2, 90.0, 90.0, 120.0])
+    crystal = Crystal(cell, "-P 6c 2c", ("Mg", "O"), np.ones(2), rounded)
+    exact = [[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.5]]
+    np.testing.assert_allclose(crystal.positions, exact, atol=1e-12)
+    assert crystal.formula == "MgO2"
+
+
 def test_rounded_special_positions_are_made_exact() -> None:
     crystal = make_crystal(
         np.array([3.0, 3.0, 5.0, 90, 90, 120]),

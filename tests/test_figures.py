@@ -60,7 +60,8 @@ def test_labels_of_a_picture_do_not_overlap():
     figure = figures.class_distribution(BRAVAIS_LATTICES, systems, counts)
     draw(figure)
     axes = figure.axes[0]
-    boxes = [text.get_window_extent() for text in [*axes.texts, *axes.get_xticklabels()]]
+    drawn = [*axes.texts, *axes.get_xticklabels(), figure.legends[0]]
+    boxes = [item.get_window_extent() for item in drawn]
     pairs = ((a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
     assert not any(a.overlaps(b) for a, b in pairs)
 

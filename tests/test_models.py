@@ -54,6 +54,15 @@ def test_log_odds_are_those_of_the_class_logits():
     np.testing.assert_allclose(jax.nn.sigmoid(real_logit), z / (z + 1), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("balanced", "expected"), [(True, 0.5), (False, 144 / 145)])
+def test_where_the_discriminator_starts(balanced, expected):
+    module = ResNet(num_classes=144, dropout=0.0, balanced_start=balanced)
+    patterns = jax.random.uniform(jax.random.key(1), (4, GRID))
+    params = module.init(jax.random.key(0), patterns)
+    d = jax.nn.sigmoid(module.apply(params, patterns).real_logit)
+    np.testing.assert_allclose(d, expected, atol=0.25)
+
+
 def test_separate_head_is_a_function_of_its_own():
     module = ResNet(num_classes=14, dropout=0.0, real_fake_head=True)
     patterns = jax.random.uniform(jax.random.key(1), (4, GRID))

@@ -1,11 +1,17 @@
-"""Products and closure of symmetry operations, primitive lattices."""
+"""Products and closure of symmetry operations, axes of a primitive cell."""
 
 import gemmi
 import numpy as np
 import pytest
 
 from data_gen.errors import StructureError
-from data_gen.operations import closure, group_of_rows, primitive_lattice, rows_of_triplets
+from data_gen.operations import (
+    DEN,
+    closure,
+    group_of_rows,
+    primitive_operations,
+    rows_of_triplets,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +42,24 @@ def test_long_lists_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("centring", "points"), [("P", 1), ("A", 2), ("I", 2), ("R", 3), ("F", 4)])
-def test_primitive_lattices(centring: str, points: int) -> None:
-    vectors = gemmi.symops_from_hall(f"{centring} 1").cen_ops
-    axes = primitive_lattice(vectors)
-    assert abs(np.linalg.det(axes)) == pytest.approx(1 / points)
-    whole = np.linalg.solve(axes, np.array(vectors).T / gemmi.Op.DEN)
-    np.testing.assert_allclose(whole, np.rint(whole), atol=1e-12)
+def test_primitive_axes(centring: str, points: int) -> None:
+    group = gemmi.symops_from_hall(f"{centring} 1")
+    primitive = primitive_operations(group)
+    assert abs(np.linalg.det(primitive.axes)) == pytest.approx(1 / points)
+    whole = primitive.index_basis @ np.array(group.cen_ops).T / DEN
+    np.testing.assert_array_equal(whole, np.rint(whole))
+
+
+@pytest.mark.parametrize("hall", ["-P 2ybc", '-R 3 2"c', "F 4d 2 3 -1d", "P 61 2 (0 0 -1)"])
+def test_primitive_operations_multiply_among_themselves(hall: str) -> None:
+    _, _, rotations, shifts = primitive_operations(gemmi.symops_from_hall(hall))
+    known = {
+        (rotation.tobytes(), tuple(shift % DEN))
+        for rotation, shift in zip(rotations, shifts, strict=True)
+    }
+    products = {
+        ((a @ b).tobytes(), tuple((a @ t + s) % DEN))
+        for a, s in zip(rotations, shifts, strict=True)
+        for b, t in zip(rotations, shifts, strict=True)
+    }
+    assert products == known

@@ -47,6 +47,15 @@ def test_known_minerals(
     assert crystal.formula == formula
 
 
+def test_a_name_that_contradicts_the_operations_is_found(
+    parsed: dict[str, Crystal | StructureError],
+) -> None:
+    detail = "named 'F 4/m m m', with the operations of Cmca"
+    found = [c.detail for c in parsed.values() if isinstance(c, StructureError)]
+    assert found.count(detail) == 2
+    assert sum("with the operations of" in text for text in found) == 5
+
+
 def test_the_database_is_opened_for_reading_only() -> None:
     source = AmcsdSource()
     before = source.fingerprint()

@@ -10,10 +10,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import gemmi
 import numpy as np
 from jaxtyping import Float
 
@@ -22,15 +24,15 @@ from data_gen.crystal import crystal_of
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.sources.base import Parsed, Record, Source, file_hash
 from data_gen.species import parse_formula, site_species
-from data_gen.symmetry import setting_of_triplets
+from data_gen.symmetry import hermann_mauguin, setting_of_triplets, space_group_number
 
 _FILE = "amcsd_cif1.db"
 _SCALE = 4.0e6  # coordinates are stored as 32-bit integers, in units of 1/4,000,000
 _NOT_GIVEN, _INAPPLICABLE = 2.0, 3.0  # stored in place of "?" and "."
 
 _QUERY = """
-    SELECT cif.id, cif.formula, a, b, c, alpha, beta, gamma, spacegroups.symmetry_xyz,
-           atoms_sites, atoms_x, atoms_y, atoms_z, atoms_occupancy
+    SELECT cif.id, cif.formula, a, b, c, alpha, beta, gamma, spacegroups.hm_notation,
+           spacegroups.symmetry_xyz, atoms_sites, atoms_x, atoms_y, atoms_z, atoms_occupancy
     FROM cif JOIN spacegroups ON spacegroups.id = cif.spacegroup_id
     ORDER BY cif.id
 """
@@ -46,6 +48,7 @@ class _Row(NamedTuple):
     alpha: str
     beta: str
     gamma: str
+    space_group: str
     triplets: str
     labels: str
     x: str
@@ -107,7 +110,7 @@ def _parse(payload: tuple[str, _Row]) -> Iterator[Parsed]:
 
 def _describe(row: _Row) -> Description:
     cell = tuple(number(text) for text in row[1:7])
-    setting = setting_of_triplets(tuple(json.loads(row.triplets)))
+    setting = _setting(row.space_group, row.triplets)
     labels = json.loads(row.labels)
     positions = np.stack([_decode(row.x), _decode(row.y), _decode(row.z)], axis=1)
     absent = row.occupancies == "0"
@@ -118,6 +121,21 @@ def _describe(row: _Row) -> Description:
     return describe_sites(
         cell, setting, found, labels, occupancies.tolist(), positions.tolist(), formula
     )
+
+
+@lru_cache(maxsize=1024)
+def _setting(name: str, triplets: str) -> str:
+    """Returns the setting of the operations, if they are those of the name.
+
+    A few rows of the database pair the name of one space group with the operations of another.
+    """
+    setting = setting_of_triplets(tuple(json.loads(triplets)))
+    named = gemmi.find_spacegroup_by_name(name.partition("%")[0].strip())  # "I 41/a %var1%"
+    found = space_group_number(setting)
+    if named is not None and named.number != found:
+        detail = f"named {name!r}, with the operations of {hermann_mauguin(found)}"
+        raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, detail)
+    return setting
 
 
 def _decode(text: str) -> Float[np.ndarray, "n"]:

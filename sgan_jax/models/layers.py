@@ -70,17 +70,20 @@ class Dense(nn.Module):
 
     Attributes:
         features: Outputs.
+        initial_shift: Added to the initial biases.
     """
 
     features: int
+    initial_shift: float = 0.0
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, "batch features"]:
         """Maps the last axis."""
         bound = x.shape[-1] ** -0.5
         weight = self.param("kernel", _uniform("fan_in"), (x.shape[-1], self.features))
+        low, high = self.initial_shift - bound, self.initial_shift + bound
         bias = self.param(
-            "bias", lambda key: jax.random.uniform(key, (self.features,), x.dtype, -bound, bound)
+            "bias", lambda key: jax.random.uniform(key, (self.features,), x.dtype, low, high)
         )
         return x @ weight + bias
 

@@ -1,5 +1,6 @@
 """The discriminator: a one-dimensional ResNet-18 that is also the classifier."""
 
+import math
 from typing import NamedTuple, cast
 
 import jax
@@ -41,12 +42,15 @@ class ResNet(nn.Module):
         stem_pool: Max pool 7/7 after the stem, as in the paper's figure; the released code
             leaves it out.
         real_fake_head: A separate dense output for D, as in the released code.
+        balanced_start: Lower the initial class biases by ln K, so that D starts near 1/2
+            instead of near K/(K + 1), where the game's gradients are small.
     """
 
     num_classes: int
     dropout: float
     stem_pool: bool = True
     real_fake_head: bool = False
+    balanced_start: bool = False
 
     @nn.compact
     def __call__(
@@ -68,7 +72,8 @@ class ResNet(nn.Module):
                     name=f"stage{stage}_block{block}",
                 )(x, train)
         features = x.max(axis=1)
-        logits = Dense(self.num_classes, name="classes")(features)
+        shift = -math.log(self.num_classes) if self.balanced_start else 0.0
+        logits = Dense(self.num_classes, shift, name="classes")(features)
         if self.real_fake_head:
             return DiscriminatorOutput(logits, Dense(1, name="real_fake")(features)[:, 0])
         return DiscriminatorOutput(logits, jax.nn.logsumexp(logits, axis=-1))

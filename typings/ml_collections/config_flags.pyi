@@ -1,3 +1,4 @@
+# ruff: noqa: N802
 from absl import flags
 from ml_collections.config_dict import ConfigDict
 
