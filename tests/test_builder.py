@@ -249,10 +249,13 @@ def test_no_space_left_is_an_error_that_leaves_nothing(tmp_path):
     assert not data_dir.exists()
 
 
-def start_build(data_dir: Path, limit: int = 2000) -> subprocess.Popen:
+INTERRUPTED_LIMIT = 2000  # long enough to be stopped half-way
+
+
+def start_build(data_dir: Path) -> subprocess.Popen:
     """A build in a process of its own, returned when its workers run and nothing is finished."""
     command = [sys.executable, "-m", "data_gen", "--sources=amcsd", f"--data_dir={data_dir}"]
-    command += [f"--limit={limit}", "--workers=2"]
+    command += [f"--limit={INTERRUPTED_LIMIT}", "--workers=2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -278,7 +281,7 @@ def test_killed_build_is_never_taken_for_whole_and_starts_clean(tmp_path):
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive, "workers outlived their parent"
     assert not list(tmp_path.rglob("dataset_info.json"))
-    builder = build(DatasetSpec("amcsd", limit=2000), tmp_path, progress=False)
+    builder = build(DatasetSpec("amcsd", limit=INTERRUPTED_LIMIT), tmp_path, progress=False)
     assert len(examples(builder)) == summary(builder)["written"]
     assert [path.name for path in Path(builder.data_dir).parent.iterdir()] == ["1.0.0"]
 
