@@ -17,6 +17,7 @@ from sgan_jax.config import DEFAULT_CLASSES, DEFAULT_METHOD, DEFAULT_PRESET, par
 _PRESETS = {
     "tuned": {
         "model.balanced_start": True,
+        "optimizer.supervised_learning_rate": 2e-3,
         "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
     },
