@@ -51,8 +51,8 @@ def get_config(
     Args:
         arg: `[METHOD[,PRESET]]`, what follows the colon in `--config=configs/NAME.py:…`.
         task: `bravais_lattice` or `space_group`.
-        label_fraction: share of all patterns whose labels are used, in (0, 0.9].
-        num_steps: steps of training.
+        label_fraction: Share of all patterns whose labels are used, in (0, 0.9].
+        num_steps: Steps of training.
         method: `sgan` or `supervised`, unless `arg` says otherwise.
 
     Raises:
@@ -81,7 +81,7 @@ def get_config(
     config.data = _data()
     config.model = _model()
     config.optimizer = _optimizer()
-    # Soft targets of the separate real/fake head: real in [0, noise], fake in [1 - noise, 1].
+    # Targets of D are drawn from [1 - noise, 1] for real and [0, noise] for generated patterns.
     config.loss = ConfigDict({"target_noise": 0.0})
     config.update_from_flattened_dict(_PRESETS[preset])
     return config
@@ -94,6 +94,7 @@ def _data() -> ConfigDict:
     data.split_by = "random"  # or "formula": no composition on both sides of the test split
     data.instrument = "bt1_ge311"
     data.scattering_lengths = "periodictable"
+    data.check_symmetry = False  # leave out structures with another symmetry than stated
     data.limit = config_dict.placeholder(int)  # use only the first so many structures
     data.workers = config_dict.placeholder(int)  # processes that build a data set; all cores
     return data

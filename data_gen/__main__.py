@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.instrument import DEFAULT_INSTRUMENT, INSTRUMENTS
 from data_gen.scattering import TABLES
@@ -32,12 +33,13 @@ def _build(arguments: argparse.Namespace) -> None:
         instrument=arguments.instrument,
         scattering_lengths=arguments.scattering_lengths,
         limit=arguments.limit,
+        check_symmetry=arguments.check_symmetry,
     )
     build(spec, arguments.data_dir, workers=arguments.workers)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m data_gen",
         description="Simulates neutron powder patterns of crystal structures into a TFDS data set.",
     )
@@ -51,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--instrument", default=DEFAULT_INSTRUMENT, metavar="NAME", help=", ".join(INSTRUMENTS))
     add("--scattering_lengths", default=TABLES[0], metavar="TABLE", help=", ".join(TABLES))
     add("--limit", type=int, metavar="N", help="read only the first N structures")
+    add(
+        "--check_symmetry",
+        action="store_true",
+        help="leave out structures whose coordinates have another space group than stated",
+    )
     add("--workers", type=int, metavar="N", help="number of processes; default: every core")
     return parser
 

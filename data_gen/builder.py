@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -30,15 +31,17 @@ from tqdm import tqdm
 from data_gen.claim import claim
 from data_gen.errors import InputError
 from data_gen.examples import features
-from data_gen.generate import Example, Outcome, available_cores, generate
+from data_gen.generate import Example, Outcome, Settings, available_cores, generate
 from data_gen.instrument import DEFAULT_INSTRUMENT, Instrument, instrument
+from data_gen.limits import MAX_WORKERS_PER_CORE
 from data_gen.scattering import scattering_length
 from data_gen.sources import Record, Source, open_sources
 from data_gen.summary import REJECTED_FILE, SUMMARY_FILE, Tally, closing_table
 
 EXAMPLES_PER_SHARD = 2048  # 26 MB of patterns on the default grid
 SPLIT = "train"  # TFDS keeps the name "all" for the sum of all splits
-_WITHOUT_EFFECT = {"__init__.py", "__main__.py", "claim.py"}  # code that no example depends on
+# Code that no example depends on.
+_WITHOUT_EFFECT = {"__init__.py", "__main__.py", "claim.py", "command_line.py"}
 _LIBRARIES = ("gemmi", "periodictable")  # whose tables and parser decide the content
 
 
@@ -51,6 +54,8 @@ class DatasetSpec:
         instrument: Name of a preset of `data_gen.instrument.INSTRUMENTS`.
         scattering_lengths: Table of neutron scattering lengths.
         limit: Read only the first so many structures over all sources.
+        check_symmetry: Leave out ordered structures whose coordinates, at a tolerance of 0.1 Å,
+            have another space group than their file states.
 
     Raises:
         InputError: An unknown instrument or table, or a limit below 1.
@@ -60,10 +65,11 @@ class DatasetSpec:
     instrument: str = DEFAULT_INSTRUMENT
     scattering_lengths: str = "periodictable"
     limit: int | None = None
+    check_symmetry: bool = False
 
     def __post_init__(self) -> None:
         scattering_length("H", self.scattering_lengths, instrument(self.instrument).wavelength)
-        if self.limit is not None and self.limit < 1:
+        if self.limit is not None and not 1 <= self.limit <= sys.maxsize:
             raise InputError(f"limit is {self.limit}; it must be at least 1, or left out for all")
 
     @cached_property
@@ -195,9 +201,8 @@ class PowderPatterns(FileReaderBuilder):
     def _outcomes(self) -> Generator[Outcome]:
         """Outcomes of the structures within the limit, shown on a progress bar as they pass."""
         spec = self._config.spec
-        outcomes = generate(
-            spec.records(), spec.instrument_values, spec.scattering_lengths, self._config.workers
-        )
+        settings = Settings(spec.instrument_values, spec.scattering_lengths, spec.check_symmetry)
+        outcomes = generate(spec.records(), settings, self._config.workers)
         with (
             contextlib.closing(outcomes),
             tqdm(
@@ -262,14 +267,17 @@ def build(
         InputError: A source, the instrument or `workers` is wrong, `data_dir` cannot be written,
             no structure can serve, or a worker process died. Nothing is left behind then.
     """
-    workers = available_cores() if workers is None else workers
-    if workers < 1:
-        raise InputError(f"workers is {workers}; it must be at least 1")
+    workers = _checked_workers(workers)
     config = PatternsConfig(name=spec.config_name, spec=spec, workers=workers, progress=progress)
-    root = Path(data_dir).expanduser().absolute()
-    builder = _open(config, root)
-    folder = Path(builder.data_dir)
-    if folder.exists():
+    try:
+        root = Path(data_dir).expanduser().absolute()
+        builder = _open(config, root)
+        folder = Path(builder.data_dir)
+        found = folder.exists()
+    except (OSError, RuntimeError) as error:  # the latter where ~name is nobody's home
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot use data directory {data_dir}: {reason}; name another") from None
+    if found:
         if progress:
             print(f"already built: {folder}")
         return builder
@@ -282,6 +290,15 @@ def build(
     if progress:
         print(closing_table(json.loads((folder / SUMMARY_FILE).read_text()), folder))
     return builder
+
+
+def _checked_workers(workers: int | None) -> int:
+    cores = available_cores()
+    workers = cores if workers is None else workers
+    most = MAX_WORKERS_PER_CORE * cores
+    if not 1 <= workers <= most:
+        raise InputError(f"workers is {workers}; with {cores} cores it must be from 1 to {most}")
+    return workers
 
 
 def _open(config: PatternsConfig, data_dir: Path) -> PowderPatterns:

@@ -65,7 +65,7 @@ def descriptions(text: str) -> Iterator[tuple[str, Description | StructureError]
     A text without any such block yields one error.
     """
     try:
-        document = gemmi.cif.read_string(text)
+        document = _document(text.removeprefix("\ufeff"))  # the byte order mark of some editors
     except (ValueError, RuntimeError) as error:
         yield "", StructureError(Reason.UNREADABLE, str(error).splitlines()[0][:200])
         return
@@ -77,6 +77,16 @@ def descriptions(text: str) -> Iterator[tuple[str, Description | StructureError]
             yield block.name, _describe(block)
         except StructureError as error:
             yield block.name, error
+
+
+def _document(text: str) -> gemmi.cif.Document:
+    try:
+        return gemmi.cif.read_string(text)
+    except (ValueError, RuntimeError) as error:
+        if "duplicate block name" not in str(error):
+            raise
+        # CIFs that were put together into one file are often all called ``data_global``.
+        return gemmi.cif.read_string(text, check_level=0)
 
 
 def _describes_structure(block: gemmi.cif.Block) -> bool:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from data_gen.cif import Description, descriptions
 from data_gen.errors import Reason, StructureError
-from data_gen.limits import MAX_CELL_VOLUME, MAX_SITES
+from data_gen.limits import MAX_AXIS, MAX_CELL_VOLUME, MAX_CIF_BYTES, MAX_SITES
 from data_gen.orbits import (
     cell_of_metric,
     metric_tensor,
@@ -87,7 +87,11 @@ class Crystal:
             StructureError: There is none, or it cannot serve.
             OSError: The file cannot be read.
         """
-        return cls.from_cif_text(Path(path).read_text(encoding="utf-8", errors="replace"))
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_CIF_BYTES + 1)
+        if len(content) > MAX_CIF_BYTES:
+            raise StructureError(Reason.TOO_LARGE, f"CIF of more than {MAX_CIF_BYTES // 2**20} MiB")
+        return cls.from_cif_text(content.decode("utf-8", errors="replace"))
 
     @classmethod
     def from_cif_text(cls, text: str) -> "Crystal":
@@ -227,6 +231,8 @@ def _regular_cell(cell: Float[np.ndarray, "6"], setting: str, sites: int) -> np.
     """Returns the cell in the exact shape of its symmetry, if it is near it and not too large."""
     if not (np.isfinite(cell) & (cell > 0)).all():
         raise StructureError(Reason.NO_CELL, "axes and angles are not all given")
+    if cell[:3].max() > MAX_AXIS:
+        raise StructureError(Reason.TOO_LARGE, f"an axis of {cell[:3].max():g} Å")
     metric, lengths = metric_tensor(cell), cell[:3]
     determinant = np.linalg.det(metric)
     if determinant <= 1e-6 * np.prod(lengths) ** 2:

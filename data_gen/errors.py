@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NO_CELL = "no cell"
     NO_ATOMS = "no atoms"
     IMPOSSIBLE_SYMMETRY = "impossible symmetry"
+    OTHER_SYMMETRY = "symmetry other than stated"
     UNKNOWN_VALUE = "unknown coordinate or occupancy"
     IMPOSSIBLE_OCCUPANCY = "impossible occupancy"
     UNKNOWN_ELEMENT = "unknown element"
@@ -24,6 +25,9 @@ class Reason(StrEnum):
     NO_REFLECTIONS = "no reflections in range"
     DUPLICATE_ID = "duplicate id"
     UNEXPECTED = "unexpected failure"
+
+
+_LONGEST_DETAIL = 200  # characters: what is quoted from a file may be of any length
 
 
 class StructureError(Exception):
@@ -35,6 +39,7 @@ class StructureError(Exception):
     """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
+        detail = detail[:_LONGEST_DETAIL]
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail

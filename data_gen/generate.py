@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
-from data_gen.crystal import Crystal
+from data_gen.crystal import Crystal, check_symmetry
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.examples import serialise
 from data_gen.instrument import Instrument
@@ -53,20 +53,33 @@ class Rejection:
 Outcome = Example | Rejection
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What turns a structure into an example.
+
+    Attributes:
+        instrument: What measures the pattern.
+        scattering_lengths: Name of the table of scattering lengths.
+        check_symmetry: Whether to reject ordered structures whose coordinates have another
+            space group than their file states.
+    """
+
+    instrument: Instrument
+    scattering_lengths: str
+    check_symmetry: bool
+
+
 def available_cores() -> int:
     """Cores that this process may use, which can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def generate(
-    records: Iterable[Record], instrument: Instrument, scattering_lengths: str, workers: int
-) -> Generator[Outcome]:
+def generate(records: Iterable[Record], settings: Settings, workers: int) -> Generator[Outcome]:
     """Simulates every structure of `records`.
 
     Args:
         records: Unparsed structures; read only a bounded number ahead.
-        instrument: What measures them.
-        scattering_lengths: Name of the table of scattering lengths.
+        settings: How each is checked and simulated.
         workers: Number of processes; with 1 everything runs in this one.
 
     Yields:
@@ -75,7 +88,7 @@ def generate(
     Raises:
         InputError: A worker process died.
     """
-    work = partial(_outcomes_of_chunk, instrument=instrument, scattering_lengths=scattering_lengths)
+    work = partial(_outcomes_of_chunk, settings=settings)
     chunks = _chunks(records)
     if workers == 1:
         for chunk in chunks:
@@ -99,45 +112,47 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield chunk
 
 
-def _outcomes_of_chunk(
-    records: list[Record], instrument: Instrument, scattering_lengths: str
-) -> list[Outcome]:
-    return [
-        outcome
-        for record in records
-        for outcome in _outcomes(record, instrument, scattering_lengths)
-    ]
+def _outcomes_of_chunk(records: list[Record], settings: Settings) -> list[Outcome]:
+    return [outcome for record in records for outcome in _outcomes(record, settings)]
 
 
-def _outcomes(record: Record, instrument: Instrument, scattering_lengths: str) -> Iterator[Outcome]:
+def _outcomes(record: Record, settings: Settings) -> Iterator[Outcome]:
     try:
         for structure_id, parsed in record.parse(record.payload):
-            yield _outcome(structure_id, record.source, parsed, instrument, scattering_lengths)
+            yield _outcome(structure_id, record.source, parsed, settings)
     except Exception as error:  # one strange structure must not end a run over thousands
         yield Rejection(record.id, record.source, Reason.UNEXPECTED, repr(error))
 
 
 def _outcome(
-    structure_id: str,
-    source: str,
-    parsed: Crystal | StructureError,
-    instrument: Instrument,
-    scattering_lengths: str,
+    structure_id: str, source: str, parsed: Crystal | StructureError, settings: Settings
 ) -> Outcome:
-    if isinstance(parsed, StructureError):
-        return Rejection(structure_id, source, parsed.reason, parsed.detail)
     try:
-        pattern = simulate(parsed, instrument, scattering_lengths)
+        if isinstance(parsed, StructureError):
+            raise parsed
+        if settings.check_symmetry:
+            _check_symmetry(parsed)
+        pattern = simulate(parsed, settings.instrument, settings.scattering_lengths)
     except StructureError as error:
         return Rejection(structure_id, source, error.reason, error.detail)
     data = serialise(structure_id, source, parsed, pattern)
     return Example(structure_id, source, parsed.space_group, data)
 
 
+def _check_symmetry(crystal: Crystal) -> None:
+    found = check_symmetry(crystal)
+    if found is not None and found != crystal.space_group:
+        raise StructureError(
+            Reason.OTHER_SYMMETRY,
+            f"stated space group {crystal.space_group}, coordinates have {found}",
+        )
+
+
 def _map_in_processes(
     work: Callable[[list[Record]], list[Outcome]], chunks: Iterable[list[Record]], workers: int
 ) -> Generator[list[Outcome]]:
     """`map(work, chunks)` on several processes, in order, with few chunks under way."""
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
     )
@@ -151,6 +166,9 @@ def _map_in_processes(
         while under_way:
             yield under_way.popleft().result()
     except BrokenProcessPool:
+        # The pool overlooks a worker that was being started, and would wait for it for ever.
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()
         raise InputError(
             "a worker process was killed, most often for lack of memory; nothing was kept: "
             "start again, with fewer workers if memory is short"

@@ -3,6 +3,9 @@
 MAX_CELL_VOLUME = 20_000.0
 """Largest conventional cell, in Å3."""
 
+MAX_AXIS = 10_000.0
+"""Longest axis of a cell, in Å."""
+
 MAX_SITES = 5_000
 """Most atoms in the conventional cell: sites of the asymmetric unit times operations."""
 
@@ -14,3 +17,9 @@ MAX_ARCHIVE_MEMBERS = 2_000_000
 
 MAX_ARCHIVE_BYTES = 64 * 2**30
 """Most uncompressed bytes read from one archive."""
+
+MAX_HEADER_BYTES = 2**20
+"""Most bytes that describe one member of a tar archive: tarfile takes them into memory."""
+
+MAX_WORKERS_PER_CORE = 8
+"""Most processes of a build per core: each takes memory, and more than one gains nothing."""

@@ -1,6 +1,7 @@
 """From a crystal to its powder pattern; `python -m data_gen.simulate` for a single CIF."""
 
 import argparse
+import contextlib
 import csv
 import io
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from data_gen.command_line import Parser, print_all
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.instrument import DEFAULT_INSTRUMENT, INSTRUMENTS, Instrument, instrument
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m data_gen.simulate",
         description="Simulates the powder pattern of the first structure of a CIF.",
         epilog="Peak widths are always those of the instrument, also with another wavelength or "
@@ -120,7 +122,8 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.file}: {error}: {remedy}") from None
     lines = _strongest(powder_lines(_within_grid(sticks, chosen), crystal))
     if options.out and options.out.suffix == ".png":
-        title = f"{options.file.name}: {crystal.formula}, {chosen.wavelength:g} Å"
+        name = os.fsencode(options.file.name).decode(errors="replace")
+        title = f"{name}: {crystal.formula}, {chosen.wavelength:g} Å"
         curve = None if options.sticks else (chosen.two_theta, pattern)
         _save(options.out, _picture(title, lines, curve))
         return
@@ -128,7 +131,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.out:
         _save(options.out, text.encode())
     else:
-        sys.stdout.write(text)
+        print_all(text)
 
 
 def _instrument(options: argparse.Namespace) -> Instrument:
@@ -211,7 +214,8 @@ def _picture(title: str, lines: StickList, curve: tuple[np.ndarray, np.ndarray] 
         axes.plot(two_theta, pattern, linewidth=0.8)
         axes.plot(lines.two_theta, np.full(len(lines), -0.04), "|", color="black", markersize=7)
         axes.set(ylabel="intensity (maximum = 1)", xlim=(two_theta[0], two_theta[-1]))
-    axes.set(title=title, xlabel="2θ (degrees)")
+    axes.set_title(title, parse_math=False)
+    axes.set_xlabel("2θ (degrees)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()
@@ -224,7 +228,8 @@ def _save(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
 
 

@@ -28,6 +28,7 @@ class Tally:
         self._started = time.monotonic()
         self._space_groups: Counter[int] = Counter()
         self._reasons: Counter[Reason] = Counter()
+        self._first_details: dict[Reason, str] = {}
         self._seen: set[str] = set()
         self._table = csv.writer(rejected)
         self._table.writerow(("id", "source", "reason", "detail"))
@@ -47,6 +48,7 @@ class Tally:
         if isinstance(outcome, Rejection):
             reason, detail = outcome.reason, outcome.detail
         self._reasons[reason] += 1
+        self._first_details.setdefault(reason, f"{outcome.id}: {detail}" if detail else outcome.id)
         self._table.writerow((outcome.id, outcome.source, reason, detail))
 
     def require_any(self) -> None:
@@ -57,8 +59,8 @@ class Tally:
             raise InputError("the sources hold no structures")
         reason, count = self._reasons.most_common(1)[0]
         raise InputError(
-            f"all {self._reasons.total()} structures were rejected, {count} of them for: {reason}; "
-            "run one through `python -m data_gen.simulate` to see what is wrong with it"
+            f"all {self._reasons.total()} structures were rejected, {count} of them for: {reason} "
+            f"(the first is {self._first_details[reason]:.200}); give structures that are complete"
         )
 
     def summary(self) -> dict[str, Any]:

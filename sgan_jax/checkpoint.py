@@ -22,8 +22,8 @@ class Checkpoints:
     interrupted is never read.
 
     Args:
-        workdir: the run's folder.
-        keep: how many to keep, the latest.
+        workdir: The run's folder.
+        keep: How many to keep, the latest.
     """
 
     def __init__(self, workdir: Path, keep: int) -> None:
@@ -40,11 +40,11 @@ class Checkpoints:
         """Starts writing a state; returns as soon as training may go on.
 
         Args:
-            state: what is saved, under the number of its step.
-            progress: what else a restart needs to know, as JSON.
+            state: What is saved, under the number of its step.
+            progress: What else a restart needs to know, as JSON.
 
         Raises:
-            InputError: this checkpoint or the one before cannot be written.
+            InputError: This checkpoint or the one before cannot be written.
         """
         step = int(state.step)
         items = ocp.args.Composite(
@@ -57,13 +57,13 @@ class Checkpoints:
         """Reads the last complete checkpoint.
 
         Args:
-            like: a state of the same shapes.
+            like: A state of the same shapes.
 
         Returns:
             The state and what was saved with it as `progress`.
 
         Raises:
-            InputError: there is none, it is damaged, or it is of another network.
+            InputError: There is none, it is damaged, or it is of another network.
         """
         step = self._manager.latest_step()
         if step is None:
@@ -86,7 +86,7 @@ class Checkpoints:
         """Waits until everything is on the disk.
 
         Raises:
-            InputError: the last checkpoint could not be written.
+            InputError: The last checkpoint could not be written.
         """
         with self._writing():
             self._manager.close()

@@ -27,8 +27,8 @@ def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[s
     """Reads the command line; whatever is wrong with it ends in one line of `error: …`.
 
     Args:
-        argv: the program's name and its arguments.
-        config: the flag that names the config file.
+        argv: The program's name and its arguments.
+        config: The flag that names the config file.
 
     Returns:
         The program's name alone.
@@ -42,6 +42,8 @@ def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[s
     except OSError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         fail(f"the config file cannot be read ({reason}); configs/ has {_config_names()}")
+    except (SyntaxError, ImportError) as error:
+        fail(f"the config file is no Python that runs ({error}); configs/ has {_config_names()}")
     except (AttributeError, KeyError) as error:
         fail(f"the config has no field {error}; configs/base.py lists all fields")
     except (InputError, flags.Error) as error:

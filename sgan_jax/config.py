@@ -1,5 +1,6 @@
 """What an experiment's config may say, checked before anything is read or written."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from ml_collections import ConfigDict
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.symmetry import ClassList, class_list
+from sgan_jax.models.generator import GRID_SIZE
 
 METHODS = ("sgan", "supervised")
 PRESETS = ("tuned", "paper", "released_code")
@@ -30,9 +32,9 @@ _CHOICES = {
     "optimizer.schedule": ("constant", "cosine"),
 }
 
-_AT_LEAST_ONE = (lambda value: value >= 1, "at least 1")
-_NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
-_POSITIVE = (lambda value: value > 0, "more than 0")
+_AT_LEAST_ONE = (lambda value: 1 <= value < 2**31, "at least 1 and below 2^31")
+_NOT_NEGATIVE = (lambda value: 0 <= value < math.inf, "0 or more, and finite")
+_POSITIVE = (lambda value: 0 < value < math.inf, "more than 0 and finite")
 _BELOW_ONE = (lambda value: 0 <= value < 1, "at least 0 and below 1")
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "label_fraction": (lambda value: 0 < value <= LARGEST_LABEL_FRACTION, "in (0, 0.9]"),
@@ -64,12 +66,12 @@ def parse_argument(arg: str, method: str, preset: str) -> tuple[str, str]:
     """Reads `[METHOD[,PRESET]]`, the part after the colon of `--config=FILE:…`.
 
     Args:
-        arg: the text; an empty part stands for its default.
-        method: the default method.
-        preset: the default preset.
+        arg: The text; an empty part stands for its default.
+        method: The default method.
+        preset: The default preset.
 
     Raises:
-        InputError: an unknown method or preset, or more than two parts.
+        InputError: An unknown method or preset, or more than two parts.
     """
     parts = arg.split(",")
     if len(parts) > 2:
@@ -85,7 +87,7 @@ def validate(config: ConfigDict) -> None:
     """Checks every value that a user may have changed.
 
     Raises:
-        InputError: the first field at fault, with its value and what it may be.
+        InputError: The first field at fault, with its value and what it may be.
     """
     for name, choices in _CHOICES.items():
         _check_choice(name, _field(config, name), choices)
@@ -102,11 +104,11 @@ def classes_of(config: ConfigDict, counts: Int[np.ndarray, "231"]) -> ClassList:
     """The classes that a config's network tells apart.
 
     Args:
-        config: of which `task` and `classes` are read.
-        counts: structures per space group number, for `at_least_N`.
+        config: Of which `task` and `classes` are read.
+        counts: Structures per space group number, for `at_least_N`.
 
     Raises:
-        InputError: the classes are unknown or do not fit the task.
+        InputError: The classes are unknown or do not fit the task.
     """
     return class_list(config.task, name_of_classes(config), counts)
 
@@ -121,6 +123,13 @@ def _check_combinations(config: dict[str, Any]) -> None:
         raise InputError(
             f"config.label_fraction={config['label_fraction']} leaves no unlabelled patterns for "
             "an SGAN; lower it or train with METHOD supervised (--config=FILE:supervised)"
+        )
+    points = len(instrument(config["data"]["instrument"]).two_theta)
+    if config["method"] == "sgan" and points != output_length():
+        raise InputError(
+            f"config.data.instrument={config['data']['instrument']} has patterns of {points} "
+            f"points and the generator of an SGAN makes {output_length()}; choose another instrument or "
+            "METHOD supervised (--config=FILE:supervised)"
         )
     if config["optimizer"]["warmup_steps"] >= config["num_steps"]:
         raise InputError(

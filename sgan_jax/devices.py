@@ -1,7 +1,7 @@
 """All mapping over devices: the only module that knows how many there are.
 
 State and parameters go in and come out as plain, unstacked arrays; batches are split along their
-leading axis. Moving from ``jax.pmap`` to another mapping touches this file alone.
+leading axis. Moving from `jax.pmap` to another mapping touches this file alone.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def pmap_train_step(step: Step) -> Step:
     """Maps a train step over all local devices.
 
     Args:
-        step: (state, batch, root key) → (state, metrics), averaging over ``AXIS`` itself.
+        step: (state, batch, root key) → (state, metrics), averaging over `AXIS` itself.
 
     Returns:
         The same function of a sharded batch, compiled; state, key and metrics stay unstacked.

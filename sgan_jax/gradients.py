@@ -1,6 +1,6 @@
 """Gradients of the three losses of a step, averaged over devices.
 
-Everything here runs under a mapped axis named ``devices.AXIS``.
+Everything here runs under a mapped axis named `devices.AXIS`.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
 from sgan_jax.devices import AXIS
-from sgan_jax.losses import real_fake_loss, supervised_loss
+from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
 from sgan_jax.state import GeneratorState, Params, SganState, make_discriminator
@@ -147,10 +147,9 @@ class _Generation:
         return generated, moved["batch_stats"]
 
     def target(self, stream: str, value: float, noise: float) -> Float[Array, "batch"]:
-        """Targets softened by up to ``noise`` from 0 or 1 towards the middle."""
+        """Targets of D, each softened by a random amount up to `noise`."""
         key = rng.at_step(self._root, f"target_{stream}", self._step)
-        softening = noise * rng.uniform_per_example(key, self._examples)
-        return jnp.abs(value - softening)
+        return soften(value, noise * rng.uniform_per_example(key, self._examples))
 
 
 def _adversarial(

@@ -28,7 +28,7 @@ _ROWS_PER_READ = 512
 
 Texts = tuple[str, ...]
 HostBatch = dict[str, dict[str, np.ndarray]]
-"""A `train_step.Batch` of NumPy arrays, not yet split over devices."""
+"""A `gradients.Batch` of NumPy arrays, not yet split over devices."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,23 +38,23 @@ class Dataset:
     """All patterns of a run that belong to one of its classes, in memory.
 
     Attributes:
-        patterns: intensities in [0, 1].
-        labels: index of each pattern's class in `class_list`.
-        space_groups: space group numbers.
-        ids: unique names of the structures.
-        formulas: their compositions.
-        class_list: the classes.
-        split: which patterns are test, labelled, validation and unlabelled.
-        n_left_out: patterns whose space group is in no class; not counted elsewhere.
-        fingerprint: identity of the data set they come from.
-        rejected_by_reason: structures that could not serve.
+        patterns: Intensities in [0, 1].
+        labels: Index of each pattern's class in `class_list`.
+        space_groups: Space group numbers.
+        ids: Unique names of the structures.
+        formulas: Their compositions.
+        class_list: The classes.
+        split: Which patterns are test, labelled, validation and unlabelled.
+        n_left_out: Patterns whose space group is in no class; not counted elsewhere.
+        fingerprint: Identity of the data set they come from.
+        rejected_by_reason: Structures that could not serve.
     """
 
     patterns: Float32[np.ndarray, "n grid"]
     labels: Int32[np.ndarray, " n"]
     space_groups: Int32[np.ndarray, " n"]
-    ids: tuple[str, ...]
-    formulas: tuple[str, ...]
+    ids: Texts
+    formulas: Texts
     class_list: ClassList
     split: splits.Split
     n_left_out: int
@@ -77,15 +77,18 @@ class Dataset:
         return {field.name: getattr(self.split, field.name) for field in fields(self.split)}
 
     @property
-    def labelled_counts(self) -> Int[np.ndarray, " k"]:
-        """Labelled patterns per class."""
-        return np.bincount(self.labels[self.split.labelled], minlength=self.num_classes)
+    def class_counts(self) -> dict[str, Int[np.ndarray, " k"]]:
+        """Patterns per class of each part of the split, by name."""
+        return {
+            name: np.bincount(self.labels[rows], minlength=self.num_classes)
+            for name, rows in self.subsets.items()
+        }
 
     @property
     def classes_without_label(self) -> list[str]:
         """Classes that have patterns but not a labelled one."""
         present = np.bincount(self.labels, minlength=self.num_classes) > 0
-        missing = np.flatnonzero(present & (self.labelled_counts == 0))
+        missing = np.flatnonzero(present & (self.class_counts["labelled"] == 0))
         return [self.class_list.names[index] for index in missing]
 
     def summary(self) -> dict[str, Any]:
@@ -112,6 +115,7 @@ def dataset_spec(config: ConfigDict) -> DatasetSpec:
         instrument=config.data.instrument,
         scattering_lengths=config.data.scattering_lengths,
         limit=config.data.limit,
+        check_symmetry=config.data.check_symmetry,
     )
 
 
@@ -122,7 +126,7 @@ def load(config: ConfigDict) -> Dataset:
     taken out (50,000 patterns of 3041 points: 0.6 GB).
 
     Raises:
-        InputError: the sources or the data folder cannot be used, or a set that training or
+        InputError: The sources or the data folder cannot be used, or a set that training or
             evaluation needs is empty.
     """
     builder = build(dataset_spec(config), config.data.dir, workers=config.data.workers)
@@ -167,9 +171,9 @@ def train_batches(dataset: Dataset, config: ConfigDict, start_step: int) -> Gene
     unlabelled patterns are never looked at.
 
     Args:
-        dataset: where the patterns are.
-        config: of which seed, method and batch size are read.
-        start_step: number of the first batch.
+        dataset: Where the patterns are.
+        config: Of which seed, method and batch size are read.
+        start_step: Number of the first batch.
     """
     labelled = _index_batches(dataset.split.labelled, config.batch_size, 2 * config.seed)
     unlabelled = _index_batches(dataset.split.unlabelled, config.batch_size, 2 * config.seed + 1)

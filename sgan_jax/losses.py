@@ -1,11 +1,12 @@
 """Loss terms of the semi-supervised GAN, per example; means are taken in the train step.
 
-All of them work on log-odds, ``real_logit`` = log D − log(1 − D), and never form D itself:
+All of them work on log-odds, `real_logit` = log D − log(1 − D), and never form D itself:
 log D = −softplus(−r) and log(1 − D) = −softplus(r) neither overflow nor lose their gradient
 where D saturates.
 """
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
@@ -27,3 +28,8 @@ def real_fake_loss(
     −log D(G(z)) (Goodfellow et al. 2014, the non-saturating form).
     """
     return target * jax.nn.softplus(-real_logit) + (1 - target) * jax.nn.softplus(real_logit)
+
+
+def soften(target: float, amounts: Float[Array, "batch"]) -> Float[Array, "batch"]:
+    """Moves a target of `real_fake_loss`, 0 or 1, towards the middle by an amount per example."""
+    return jnp.abs(target - amounts)

@@ -25,9 +25,9 @@ class Monitor:
     """Accuracies and pictures of a run; they inform the reader and steer nothing.
 
     Args:
-        config: the run's config.
-        dataset: the run's data.
-        predict: the classifier.
+        config: The run's config.
+        dataset: The run's data.
+        predict: The classifier.
     """
 
     def __init__(self, config: ConfigDict, dataset: Dataset, predict: Predict) -> None:

@@ -21,7 +21,7 @@ class Optimizers(NamedTuple):
 
 
 def make_optimizers(config: ml_collections.ConfigDict) -> Optimizers:
-    """Optimisers from ``config.optimizer``; weight decay acts once, with the supervised term."""
+    """Optimisers from `config.optimizer`; weight decay acts once, with the supervised term."""
     rates = config.optimizer
     return Optimizers(
         supervised=_adam(config, rates.supervised_learning_rate, rates.weight_decay),

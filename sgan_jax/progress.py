@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PyTree
 
+from sgan_jax.gradients import Metrics
 from sgan_jax.input_pipeline import HostBatch
-from sgan_jax.train_step import Metrics
 
 STEPS_AHEAD = 2
 """Steps that the host may be ahead of the devices: enough to keep them busy, little memory."""
@@ -30,9 +30,9 @@ class Throughput:
     """Training speed over all restarts of a run, without compilation and evaluation.
 
     Attributes:
-        patterns: real patterns, labelled and unlabelled, that were trained on.
-        seconds: time that this took.
-        waiting_seconds: time in which the devices had nothing to do for lack of a batch.
+        patterns: Real patterns, labelled and unlabelled, that were trained on.
+        seconds: Time that this took.
+        waiting_seconds: Time in which the devices had nothing to do for lack of a batch.
     """
 
     patterns: int = 0
@@ -78,7 +78,7 @@ class Meter:
     between (evaluation, checkpoints) is left out.
 
     Args:
-        patterns_per_step: real patterns, labelled and unlabelled.
+        patterns_per_step: Real patterns, labelled and unlabelled.
     """
 
     def __init__(self, patterns_per_step: int) -> None:
@@ -151,7 +151,7 @@ class Clock:
     """Tells how far a run is and how long it still takes, evaluation and checkpoints included.
 
     Args:
-        num_steps: steps of the whole run.
+        num_steps: Steps of the whole run.
     """
 
     def __init__(self, num_steps: int) -> None:

@@ -18,65 +18,28 @@ import numpy as np
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 
-from data_gen.symmetry import BRAVAIS_LATTICES, PAPER_SPACE_GROUPS, ClassList, hermann_mauguin
+from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import metrics
 from sgan_jax.evaluate import score, system_of_class
-from sgan_jax.markdown import page, percent
+from sgan_jax.paper import paper_figures
+from sgan_jax.report_page import page, percent
 from sgan_jax.workdir import write_atomically
 
 JSON_FILE = "report.json"
 MARKDOWN_FILE = "report.md"
 FIGURES_FOLDER = "figures"
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gemmi", "tensorflow-datasets")
-
-_PAPER = {
-    ("bravais_lattice", "sgan", 0.05): {"top1": 0.70},
-    ("bravais_lattice", "sgan", 0.10): {"top1": 0.74},
-    ("bravais_lattice", "sgan", 0.25): {"top1": 0.80},
-    ("bravais_lattice", "sgan", 0.50): {"top1": 0.85},
-    ("bravais_lattice", "supervised", 0.05): {"top1": 0.61},
-    ("bravais_lattice", "supervised", 0.10): {"top1": 0.68},
-    ("bravais_lattice", "supervised", 0.25): {"top1": 0.76},
-    ("bravais_lattice", "supervised", 0.50): {"top1": 0.82},
-    ("bravais_lattice", "supervised", 0.90): {"top1": 0.88},
-    ("space_group", "sgan", 0.05): {"top1": 0.60},
-    ("space_group", "sgan", 0.10): {"top1": 0.65},
-    ("space_group", "sgan", 0.25): {"top1": 0.72},
-    ("space_group", "sgan", 0.50): {"top1": 0.78},
-    ("space_group", "supervised", 0.05): {"top1": 0.54},
-    ("space_group", "supervised", 0.10): {"top1": 0.61},
-    ("space_group", "supervised", 0.25): {"top1": 0.68},
-    ("space_group", "supervised", 0.50): {"top1": 0.75},
-    ("space_group", "supervised", 0.90): {"top1": 0.806, "top5": 0.903},
-}
-"""Figures of Lolla et al., J. Appl. Cryst. 55 (2022) 882, Table 4, on the ICSD, by
-(task, method, label fraction), for its own class lists."""
-
-
-def paper_figures(config: ConfigDict, class_list: ClassList) -> dict[str, float] | None:
-    """What the paper reports for the same task, method, classes and share of labels, if anything.
-
-    The data differ (the paper used the ICSD), so this is a neighbour for comparison, not a target.
-    """
-    if class_list.names not in (BRAVAIS_LATTICES, tuple(map(str, PAPER_SPACE_GROUPS))):
-        return None
-    return _PAPER.get((config.task, config.method, round(config.label_fraction, 4)))
-
-
-def class_counts(
-    labels: Int[np.ndarray, " n"], subsets: Mapping[str, Int[np.ndarray, " m"]], num_classes: int
-) -> dict[str, Int[np.ndarray, " k"]]:
-    """Patterns per class of each subset.
-
-    Args:
-        labels: Classes of all patterns.
-        subsets: Indices into `labels`, by the subset's name.
-        num_classes: Number of classes k.
-    """
-    return {
-        name: np.bincount(labels[rows], minlength=num_classes) for name, rows in subsets.items()
-    }
+_PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "gemmi",
+    "periodictable",
+    "larixite",
+    "tensorflow-datasets",
+)
 
 
 def assemble(

@@ -20,10 +20,10 @@ class Split:
     """Indices into the data set; the four sets are disjoint and cover it.
 
     Attributes:
-        test: never seen in training.
-        labelled: seen with their labels.
-        validation: taken out of the labelled set, for model selection.
-        unlabelled: seen without their labels.
+        test: Never seen in training.
+        labelled: Seen with their labels.
+        validation: Taken out of the labelled set, for model selection.
+        unlabelled: Seen without their labels.
     """
 
     test: Int[np.ndarray, " n_test"]
@@ -44,13 +44,13 @@ def split(
     """Splits a data set: a tenth test, `label_fraction` of all labelled, the rest unlabelled.
 
     Args:
-        ids: unique names of the patterns.
-        formulas: their compositions.
-        seed: another seed gives another split.
-        label_fraction: share of all patterns, in (0, 0.9].
+        ids: Unique names of the patterns.
+        formulas: Their compositions.
+        seed: Another seed gives another split.
+        label_fraction: Share of all patterns, in (0, 0.9].
         split_by: `random`; or `formula`, so that no composition is on both sides of the test
             split (nor of the validation split).
-        validation_fraction: share of the labelled patterns that is held back.
+        validation_fraction: Share of the labelled patterns that is held back.
     """
     group = {"random": ids, "formula": formulas}[split_by]
     test = _uniform("test", seed, group) < TEST_FRACTION

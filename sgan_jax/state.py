@@ -39,7 +39,7 @@ class SganState(flax.struct.PyTreeNode):
     Attributes:
         step: Finished training steps.
         params: Weights of the discriminator, which is the classifier.
-        ema_params: Exponential moving average of ``params``, started from zero.
+        ema_params: Exponential moving average of `params`, started from zero.
         opt_state: Adam state of the supervised loss.
         generator: The adversary, or None when the method is supervised.
     """
@@ -89,7 +89,7 @@ def averaged_params(state: SganState, decay: float) -> Params:
 
     Args:
         state: State after at least one step.
-        decay: The config's ``ema_decay``.
+        decay: The config's `ema_decay`.
     """
     return optax.tree.bias_correction(state.ema_params, decay, state.step)
 

@@ -22,15 +22,15 @@ class EventWriter:
     """Writes scalars and images of a run by step.
 
     Args:
-        workdir: the run's folder.
-        start_step: the step from which the run goes on; later events of a run that was cut off
-            are struck out.
+        workdir: The run's folder.
+        start_step: The step from which the run goes on; later events, of a run that was cut off
+            before it saved them in a checkpoint, are struck out.
     """
 
     def __init__(self, workdir: Path, start_step: int) -> None:
         self._writer = SummaryWriter(
             str(workdir / FOLDER),
-            purge_step=start_step + 1 if start_step else None,
+            purge_step=start_step + 1,
             filename_suffix=f".from_step_{start_step}",
         )
 

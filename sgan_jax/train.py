@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
-from sgan_jax import devices, input_pipeline, pictures, report, tensorboard, workdir
+from sgan_jax import devices, input_pipeline, report, report_figures, tensorboard, workdir
 from sgan_jax.checkpoint import Checkpoints, open_checkpoints
 from sgan_jax.config import validate
 from sgan_jax.evaluate import predict_logits
@@ -33,11 +33,11 @@ def train_and_evaluate(config: ConfigDict, folder: Path) -> None:
     parameters as a run that was never interrupted. A finished run is only evaluated.
 
     Args:
-        config: the experiment.
-        folder: the run's own; made if need be.
+        config: The experiment.
+        folder: The run's own; made if need be.
 
     Raises:
-        InputError: the config, data or folder cannot be used, or training diverged.
+        InputError: The config, data or folder cannot be used, or training diverged.
     """
     with _opened(config, folder) as (dataset, checkpoints):
         predict = make_predict(config, dataset.num_classes)
@@ -51,7 +51,7 @@ def evaluate_only(config: ConfigDict, folder: Path) -> None:
     """Evaluates the last checkpoint of a run on the test set and writes the report anew.
 
     Raises:
-        InputError: as `train_and_evaluate`; or the run has no checkpoint.
+        InputError: As `train_and_evaluate`; or the run has no checkpoint.
     """
     if not (folder / workdir.CONFIG_FILE).exists():
         raise InputError(_no_network(folder))
@@ -70,8 +70,9 @@ def _opened(config: ConfigDict, folder: Path) -> Iterator[tuple[Dataset, Checkpo
     devices.check_divisible(config.batch_size)
     fingerprint = input_pipeline.dataset_spec(config).fingerprint()
     with workdir.lock(folder):
-        workdir.claim(folder, config, fingerprint)
+        workdir.check(folder, config, fingerprint)
         dataset = input_pipeline.load(config)
+        workdir.bind(folder, config, fingerprint)
         with open_checkpoints(folder, config.checkpoints_to_keep) as checkpoints:
             yield dataset, checkpoints
 
@@ -150,8 +151,7 @@ def _report(
     _log.info("evaluating on %d test patterns", len(rows))
     params = averaged_params(state, config.ema_decay)
     logits = predict_logits(predict, params, dataset.patterns[rows], config.batch_size)
-    subsets = {name: dataset.subsets[name] for name in ("labelled", "unlabelled", "test")}
-    counts = report.class_counts(dataset.labels, subsets, dataset.num_classes)
+    counts = {name: dataset.class_counts[name] for name in ("labelled", "unlabelled", "test")}
     content = report.assemble(
         config,
         dataset.class_list,
@@ -163,9 +163,11 @@ def _report(
         throughput=throughput.report(),
     )
     figures = folder / report.FIGURES_FOLDER
-    pictures.draw_evaluation(figures, dataset.class_list, counts, logits, dataset.labels[rows])
+    report_figures.draw_evaluation(
+        figures, dataset.class_list, counts, logits, dataset.labels[rows]
+    )
     history = tensorboard.read_history(folder)
-    pictures.draw_training(figures, history, content["test"]["prior_top1"])
+    report_figures.draw_training(figures, history, content["test"]["prior_top1"])
     _draw_patterns(config, figures, dataset, state)
     report.write(folder, content)
     print(report.summary(content))
@@ -174,7 +176,7 @@ def _report(
 
 def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: SganState) -> None:
     two_theta = instrument(config.data.instrument).two_theta
-    pictures.draw_examples(
+    report_figures.draw_examples(
         figures,
         two_theta,
         dataset.patterns,
@@ -185,7 +187,7 @@ def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: S
     if state.generator is not None:
         real = dataset.patterns[dataset.split.test[:PATTERNS_SHOWN]]
         generated = np.asarray(generate(state.generator, jax.random.key(config.seed), len(real)))
-        pictures.draw_generated(figures, two_theta, generated, real)
+        report_figures.draw_generated(figures, two_theta, generated, real)
 
 
 def _is_due(step: int, every: int, config: ConfigDict) -> bool:

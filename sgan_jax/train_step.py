@@ -22,7 +22,7 @@ TrainStep = Callable[[SganState, Batch, Array], tuple[SganState, Metrics]]
 
 
 def make_train_step(config: ml_collections.ConfigDict, num_classes: int) -> TrainStep:
-    """Builds the step of a config's method, to be mapped by ``devices.pmap_train_step``.
+    """Builds the step of a config's method, to be mapped by `devices.pmap_train_step`.
 
     All gradients are taken at the same weights; the supervised and the unsupervised update of
     the discriminator, each from an Adam state of its own, are then added.

@@ -32,7 +32,7 @@ def lock(workdir: Path) -> Iterator[None]:
     The lock is the operating system's: it ends with the process, however that ends.
 
     Raises:
-        InputError: the folder cannot be written, or another run is in it.
+        InputError: The folder cannot be written, or another run is in it.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -51,25 +51,32 @@ def lock(workdir: Path) -> Iterator[None]:
         yield
 
 
-def claim(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
-    """Binds a folder to a config and a data set, or checks that it is bound to these.
+def check(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
+    """Checks that a folder is free or bound to this config and data set.
 
     Args:
-        workdir: the run's folder, locked.
-        config: the run's config.
-        fingerprint: identity of the data set.
+        workdir: The run's folder, locked.
+        config: The run's config.
+        fingerprint: Identity of the data set.
 
     Raises:
-        InputError: the folder belongs to another config or data set, or holds something else.
+        InputError: The folder belongs to another config or data set, or holds something else.
     """
     path = workdir / CONFIG_FILE
-    config_fields = json.loads(config.to_json())
     if path.exists():
-        _check_same(workdir, _read(path), config_fields, fingerprint)
+        _check_same(workdir, _read(path), _fields(config), fingerprint)
     elif (workdir / "checkpoints").exists():
         raise InputError(f"{workdir} has checkpoints but no {CONFIG_FILE}; name another workdir")
-    content = {"config": config_fields, "dataset_fingerprint": fingerprint}
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def bind(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
+    """Binds a folder, locked and checked, to a config and a data set.
+
+    This comes after the data have been read, so that a config whose data cannot be used does not
+    bar the folder to the config that is put right.
+    """
+    content = {"config": _fields(config), "dataset_fingerprint": fingerprint}
+    write_atomically(workdir / CONFIG_FILE, json.dumps(content, indent=2) + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -98,6 +105,11 @@ def _check_same(
             f"the data set has changed since the run in {workdir} began (its sources or the code "
             "that simulates them); restore them or name another --workdir=DIR"
         )
+
+
+def _fields(config: ConfigDict) -> dict[str, Any]:
+    """A config's fields as JSON gives them back."""
+    return json.loads(config.to_json())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -203,20 +203,29 @@ def test_finished_data_set_is_not_built_again(minerals):
 def test_no_usable_structure_is_an_error_that_leaves_nothing(cif_folder, tmp_path):
     for name in ("chloride", "fluoride"):
         (cif_folder / f"{name}.cif").write_text("nothing here")
-    with pytest.raises(InputError, match=r"all 4 structures were rejected, 3 of them.*unreadable"):
+    with pytest.raises(
+        InputError, match=r"all 4 structures were rejected, 3 of them.*unreadable .the first is "
+    ):
         build(DatasetSpec(str(cif_folder)), tmp_path / "data", workers=1, progress=False)
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("values", [{"instrument": "no_such"}, {"limit": 0}])
+@pytest.mark.parametrize("values", [{"instrument": "no_such"}, {"limit": 0}, {"limit": 10**30}])
 def test_impossible_spec_is_an_error(values):
     with pytest.raises(InputError):
         DatasetSpec("amcsd", **values)
 
 
-def test_impossible_number_of_workers_is_an_error(cif_folder, tmp_path):
+@pytest.mark.parametrize("workers", [0, 10_000])
+def test_impossible_number_of_workers_is_an_error(cif_folder, tmp_path, workers):
     with pytest.raises(InputError, match="workers"):
-        build(DatasetSpec(str(cif_folder)), tmp_path / "data", workers=0)
+        build(DatasetSpec(str(cif_folder)), tmp_path / "data", workers=workers)
+
+
+@pytest.mark.parametrize("name", ["~no_one_of_that_name/data", "x" * 300])
+def test_data_directory_that_cannot_be_is_an_error(cif_folder, name):
+    with pytest.raises(InputError, match="cannot use data directory"):
+        build(DatasetSpec(str(cif_folder)), name, workers=1)
 
 
 def test_data_directory_that_cannot_be_made_is_an_error(cif_folder, tmp_path):
@@ -328,3 +337,22 @@ def test_build_in_a_plain_script_needs_no_guard_and_no_tensorflow(cif_folder, tm
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("started") == 1
+
+
+def test_stated_symmetry_is_checked_on_request(tmp_path):
+    """Halite stated as P1 with all its atoms is a wrong label, which only a check finds."""
+    folder = tmp_path / "cifs"
+    folder.mkdir()
+    (folder / "right.cif").write_text(HALITE.format(name="right", anion="Cl"))
+    corners = [(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
+    atoms = [f"Na{i} Na {x} {y} {z}" for i, (x, y, z) in enumerate(corners)]
+    atoms += [f"Cl{i} Cl {0.5 + x} {y} {z}" for i, (x, y, z) in enumerate(corners)]
+    head = HALITE.format(name="low", anion="Cl").split("Na1 Na")[0].replace("F m -3 m", "P 1")
+    (folder / "low.cif").write_text(head + "\n".join(atoms))
+    spec = DatasetSpec(sources=str(folder), check_symmetry=True)
+    checked = build(spec, tmp_path / "data", workers=1, progress=False)
+    assert [row["id"] for row in rejected(checked)] == ["low"]
+    assert rejected(checked)[0]["reason"] == "symmetry other than stated"
+    assert summary(checked)["written"] == 1
+    trusting = build(DatasetSpec(str(folder)), tmp_path / "data", workers=1, progress=False)
+    assert summary(trusting)["written"] == 2

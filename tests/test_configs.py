@@ -101,6 +101,9 @@ def test_empty_parts_of_the_argument_are_defaults():
         ("optimizer.schedule", "linear"),
         ("optimizer.supervised_learning_rate", 0.0),
         ("optimizer.warmup_steps", 500),
+        ("optimizer.supervised_learning_rate", float("inf")),
+        ("optimizer.clip_norm", float("inf")),
+        ("num_steps", 2**31),
     ],
 )
 def test_impossible_value_is_refused(field, value):
@@ -123,3 +126,13 @@ def test_classes_follow_the_task():
     config.classes = "bravais14"
     with pytest.raises(InputError, match="bravais14"):
         validate(config)
+
+
+def test_sgan_needs_the_grid_of_its_generator():
+    config = load("quickstart")
+    config.data.instrument = "hrpt"
+    with pytest.raises(InputError, match="hrpt has patterns of 3201 points"):
+        validate(config)
+    config = load("quickstart", "supervised")
+    config.data.instrument = "hrpt"
+    validate(config)

@@ -100,6 +100,7 @@ def test_symmetry_by_name_where_there_are_no_operations(symmetry: str) -> None:
         ("0.5 0.5 0.5 1", "0.0 0.5 0.5 1", Reason.IMPOSSIBLE_OCCUPANCY),
         ("Na1 Na1+", "M1 ?", Reason.UNKNOWN_ELEMENT),
         ("5.6402(2)", "56.402(2)", Reason.TOO_LARGE),
+        ("5.6402(2)", "1e300", Reason.TOO_LARGE),
         ("'Na Cl'", "'Na Cl H2'", Reason.MISSING_HYDROGEN),
         ("Cl1 Cl1-", "Wat1 Wat", Reason.MISSING_HYDROGEN),
     ],
@@ -107,6 +108,26 @@ def test_symmetry_by_name_where_there_are_no_operations(symmetry: str) -> None:
 def test_what_cannot_serve_is_refused_with_its_reason(old: str, new: str, reason: Reason) -> None:
     assert old in HALITE
     assert reason_of(HALITE.replace(old, new)) is reason
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert Crystal.from_cif_text("\ufeff" + HALITE).space_group == 225
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_gen.crystal.MAX_CIF_BYTES", 1000)
+    path = tmp_path / "large.cif"
+    path.write_text(HALITE + "#" * 1000)
+    with pytest.raises(StructureError, match="too large"):
+        Crystal.from_cif(path)
+
+
+def test_what_is_quoted_from_a_file_is_kept_short() -> None:
+    with pytest.raises(StructureError) as caught:
+        Crystal.from_cif_text(HALITE.replace("F m -3 m", "F" * 5000))
+    assert len(str(caught.value)) < 300
 
 
 def test_too_many_atoms() -> None:

@@ -53,6 +53,16 @@ def test_bad_input_is_a_short_error(data_dir, capsys, flags, words):
     assert not data_dir.exists()
 
 
+@pytest.mark.parametrize("flags", [[], ["--sources=amcsd", "--limit=x"], ["--no_such_flag"]])
+def test_unreadable_flags_are_a_short_error(data_dir, capsys, flags):
+    with pytest.raises(SystemExit) as ended:
+        run(data_dir, *flags)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
 def test_source_without_structures_is_an_error(data_dir, tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()

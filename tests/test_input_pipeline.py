@@ -65,7 +65,9 @@ def test_batches_hold_what_they_say():
 
 
 def test_supervised_batches_have_no_unlabelled_part():
-    (batch,) = take(make_dataset(), make_config(method="supervised"), 1)
+    dataset = make_dataset(label_fraction=0.9)
+    assert len(dataset.split.unlabelled) == 0
+    (batch,) = take(dataset, make_config(method="supervised"), 1)
     assert set(batch) == {"labelled"}
 
 
@@ -113,7 +115,9 @@ def test_counts_add_up():
     summary = dataset.summary()
     parts = ("n_labelled", "n_unlabelled", "n_validation", "n_test")
     assert sum(summary[name] for name in parts) == summary["n_total"] == 400
-    assert dataset.labelled_counts.sum() == summary["n_labelled"]
+    for name, counts in dataset.class_counts.items():
+        assert counts.sum() == summary[f"n_{name}"]
+        assert counts[3] == sum(dataset.labels[dataset.subsets[name]] == 3)
     assert summary["n_classes"] == 14
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sgan_jax.losses import real_fake_loss, supervised_loss
+from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 
 
 @pytest.mark.parametrize("real_logit", [-4.0, -0.3, 0.0, 2.0, 6.0])
@@ -31,6 +31,12 @@ def test_nothing_overflows(real_logit, target):
     value, gradient = jax.value_and_grad(lambda r: real_fake_loss(r, target))(real_logit)
     assert np.isfinite(value)
     assert np.isfinite(gradient)
+
+
+def test_softened_targets_move_towards_the_middle():
+    amounts = jnp.array([0.0, 0.2])
+    np.testing.assert_allclose(soften(1.0, amounts), [1.0, 0.8])
+    np.testing.assert_allclose(soften(0.0, amounts), [0.0, 0.2])
 
 
 def test_supervised_loss_is_the_cross_entropy_per_example():

@@ -13,12 +13,16 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from configs import quickstart
+from data_gen.errors import InputError
 from sgan_jax.checkpoint import FOLDER as CHECKPOINTS
 from sgan_jax.checkpoint import open_checkpoints
 from sgan_jax.state import SganState, create_state
+from sgan_jax.tensorboard import FOLDER as EVENTS
 from sgan_jax.tensorboard import read_history
+from sgan_jax.train import train_and_evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICKSTART = "--config=configs/quickstart.py"
@@ -129,6 +133,9 @@ def test_event_file_holds_the_history(finished):
     assert any(name.startswith("norm/update") for name in history)
     assert list(history["loss/supervised"][0]) == [1, 2, 3, 4, 6, 8, 9, 10, 12]
     assert list(history["accuracy/test"][0]) == [6, 12]
+    events = EventAccumulator(str(finished[0] / EVENTS))
+    events.Reload()
+    assert set(events.Tags()["images"]) == {"confusion_matrix", "generated_patterns"}
 
 
 def test_killed_run_goes_on_to_the_same_parameters(finished, tiny, environment, tmp_path):
@@ -210,12 +217,10 @@ def test_mistakes_are_short_errors(finished, tiny, environment, tmp_path):
     cases = [
         ([free], "no config"),
         ([free, "--config=configs/nothing.py"], "nothing.py"),
-        ([free, f"{QUICKSTART}:gan"], "unknown method 'gan'"),
         ([free, QUICKSTART, "--config.data.colour=1"], "'colour'"),
         ([free, QUICKSTART, "--config.seed=many"], "seed=many"),
         ([free, QUICKSTART, "--colour"], "colour"),
         ([free, QUICKSTART, "stray"], "stray"),
-        ([free, "--config=configs/sg_90pct.py:sgan"], "no unlabelled patterns"),
         ([free, QUICKSTART, "--config.data.sources=/no/such.tar.gz"], "/no/such.tar.gz"),
         ([free, QUICKSTART, "--mode=evaluate"], "no network in"),
         ([taken, QUICKSTART, *tiny, "--config.seed=3"], "belongs to another config: seed"),
@@ -229,6 +234,16 @@ def test_mistakes_are_short_errors(finished, tiny, environment, tmp_path):
         assert words in done.stderr, (arguments, done.stderr)
         assert len(done.stderr.splitlines()) == 1, (arguments, done.stderr)
     assert not (tmp_path / "never").exists()
+
+
+def test_config_whose_data_cannot_be_used_leaves_the_folder_to_a_better_one(data_dir, tmp_path):
+    config = quickstart.get_config()
+    config.update_from_flattened_dict(
+        {"data.dir": str(data_dir), "data.limit": 200, "data.workers": 1, "label_fraction": 1e-3}
+    )
+    with pytest.raises(InputError, match="no labelled patterns"):
+        train_and_evaluate(config, tmp_path)
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_batch_that_does_not_divide_over_the_devices(environment, tiny, tmp_path):
@@ -281,3 +296,10 @@ def test_started_from_elsewhere_with_an_absolute_config(environment, tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown method 'x'")
+
+
+def test_config_file_that_is_not_python(environment):
+    done = run("--config=README.md", env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the config file is no Python that runs")
+    assert done.stderr.count("\n") == 1

@@ -1,12 +1,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from random_report import random_report
 
 from configs import base
-from data_gen.symmetry import class_list
 from sgan_jax import report
 
 KEYS = {
@@ -61,22 +59,3 @@ def test_every_accuracy_on_the_screen_has_the_prior_beside_it():
     assert [line.split("  ")[1] for line in bravais[1:]] == ["top-1", "top-5", "crystal system"]
     assert all("prior" in line for line in bravais[1:])
     assert "extinction group" in report.summary(random_report("space_group"))
-
-
-def test_the_paper_has_figures_for_its_own_rows_alone():
-    bravais = class_list("bravais_lattice", "bravais14")
-    assert report.paper_figures(base.get_config(label_fraction=0.05), bravais) == {"top1": 0.70}
-    assert report.paper_figures(base.get_config(label_fraction=0.3), bravais) is None
-    config = base.get_config("supervised", task="space_group", label_fraction=0.9)
-    groups = class_list("space_group", "paper144")
-    assert report.paper_figures(config, groups) == {"top1": 0.806, "top5": 0.903}
-    assert report.paper_figures(config, class_list("space_group", "all230")) is None
-
-
-def test_counts_per_class_and_subset():
-    labels = np.array([0, 2, 2, 1, 2])
-    counts = report.class_counts(labels, {"a": np.array([0, 1, 2]), "b": np.array([4])}, 4)
-    assert {name: count.tolist() for name, count in counts.items()} == {
-        "a": [1, 0, 2, 0],
-        "b": [0, 0, 1, 0],
-    }

@@ -1,6 +1,10 @@
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +137,25 @@ def test_a_picture(capsys, silicon, tmp_path, sticks):
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_of_a_file_with_a_strange_name(capsys, silicon, tmp_path):
+    strange = Path(silicon).rename(tmp_path / os.fsdecode(b"$x^{$ \xfc.cif"))
+    status, _, _ = run(capsys, str(strange), f"--out={tmp_path / 'pattern.png'}")
+    assert status == 0
+
+
+@pytest.mark.parametrize("output", ["| head -1", "> /dev/full"])
+def test_an_output_that_takes_no_more(silicon, output):
+    command = f"'{sys.executable}' -m data_gen.simulate '{silicon}' {output}"
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True
+    )
+    if "head" in output:
+        assert (ended.returncode, ended.stderr) == (0, "")
+    else:
+        assert ended.returncode == 2
+        assert re.fullmatch("error: standard output: .*\n", ended.stderr)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -146,6 +169,7 @@ def test_a_picture(capsys, silicon, tmp_path, sticks):
         ("--instrument=mine", "unknown instrument 'mine'"),
         ("--out=pattern.pdf", "pattern.pdf: give a name that ends in .csv or .png"),
         ("--out=/nowhere/at/all.csv", "/nowhere/at/all.csv: No such file or directory"),
+        (f"--out={'x' * 300}.csv", "File name too long: give a place"),
         ("--two_theta=5:20:0.05", "no reflections in range.*widen --two_theta"),
     ],
 )

@@ -48,6 +48,19 @@ def test_a_folder_without_structures(tmp_path: Path) -> None:
         open_sources(str(tmp_path))
 
 
+def test_a_table_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "set.csv"
+    path.write_text("id,cif\n")
+    with pytest.raises(InputError, match="holds no structures: there is no row"):
+        open_sources(str(path))
+
+
+@pytest.mark.parametrize("name", ["~no_one_of_that_name/cifs", "x" * 5000])
+def test_a_path_that_cannot_be(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        open_sources(name)
+
+
 def test_pymatgen_structures() -> None:
     lattice = Lattice.cubic(4.12)
     structures = [

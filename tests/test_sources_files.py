@@ -1,6 +1,7 @@
 """Folders and archives of CIFs, sound and hostile."""
 
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -221,6 +222,59 @@ def test_a_cif_with_several_structures_names_them(tmp_path: Path) -> None:
     path = tmp_path / "pair.cif"
     path.write_bytes(CIF + CIF.replace(b"data_halite", b"data_second"))
     assert results(*open_sources(str(path))) == {"pair_halite": 225, "pair_second": 225}
+
+
+def test_structures_of_one_name_in_a_file_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "pair.cif"
+    path.write_bytes(CIF + CIF)
+    assert results(*open_sources(str(path))) == {"pair_0": 225, "pair_1": 225}
+
+
+def test_names_that_are_not_utf8_are_spelt_out(tmp_path: Path) -> None:
+    name = os.fsdecode(b"m\xfcller.cif")
+    path = tmp_path / "a.tar"
+    write_tar(path, [name], "w")
+    assert results(TarSource(path)) == {r"m\udcfcller": 225}
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_tar_header_without_end_is_not_taken_into_memory(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "a.tar.gz"
+    header = tarfile.TarInfo("header")
+    header.type, header.size = kind, 8 * 2**20
+    with tarfile.open(path, "w:gz") as archive:
+        add(archive, "one.cif")
+        archive.addfile(header, io.BytesIO(b"a" * header.size))
+        add(archive, "two.cif")
+    assert results(TarSource(path)) == {"one": 225, "a.tar.gz": Reason.UNREADABLE}
+
+
+def test_a_large_member_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        add(archive, "movie.bin", bytes(8 * 2**20))
+        add(archive, "one.cif")
+    assert results(TarSource(path)) == {"one": 225}
+
+
+def test_a_tar_header_of_negative_size_ends_the_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    write_tar(path, ["one.cif"], "w")
+    content = bytearray(path.read_bytes())
+    content[124:136] = b"-0000001000\0"
+    path.write_bytes(content)
+    assert TarSource(path).count() == 0
+
+
+def test_a_damaged_lzma_member_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("bad.cif", CIF * 20)
+        archive.writestr("good.cif", CIF)
+    content = bytearray(path.read_bytes())
+    content[45:90] = (byte ^ 0x5A for byte in content[45:90])
+    path.write_bytes(content)
+    assert results(ZipSource(path)) == {"bad": Reason.UNREADABLE, "good": 225}
 
 
 def test_a_file_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:

@@ -44,6 +44,21 @@ def test_rows_without_ids_are_numbered(tmp_path: Path) -> None:
     assert results(path) == {"set_1": 225, "set_2": 225}
 
 
+@pytest.mark.parametrize("name", ["set.csv", "set.jsonl"])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_csv(path, [{"cif": CIF}])
+    text = json.dumps({"cif": CIF}) if name == "set.jsonl" else path.read_text()
+    path.write_text(text, encoding="utf-8-sig")
+    assert results(path) == {"set_1": 225}
+
+
+def test_json_text_that_no_encoding_has(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(json.dumps({"id": "\ud800", "cif": f"{CIF}# \ud800"}))
+    assert results(path) == {r"\ud800": 225}
+
+
 def test_csv_without_a_cif_column(tmp_path: Path) -> None:
     path = tmp_path / "set.csv"
     write_csv(path, [{"id": "1", "structure": CIF}])

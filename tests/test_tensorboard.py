@@ -30,6 +30,16 @@ def test_resumed_run_replaces_what_came_after_its_checkpoint(tmp_path):
     np.testing.assert_array_equal(values, [1, 2, 3, 4, 5, *range(106, 113)])
 
 
+def test_run_cut_off_before_its_first_checkpoint_is_replaced(tmp_path):
+    write(tmp_path, 0, range(1, 10))
+    (file,) = (tmp_path / FOLDER).iterdir()
+    file.rename(file.with_name("events.out.tfevents.1000000000.host"))  # it is not of this second
+    write(tmp_path, 0, range(1, 4), offset=100.0)
+    steps, values = read_history(tmp_path)["loss/supervised"]
+    np.testing.assert_array_equal(steps, [1, 2, 3])
+    np.testing.assert_array_equal(values, [101, 102, 103])
+
+
 def test_event_file_cut_off_in_mid_record(tmp_path):
     write(tmp_path, 0, range(1, 10))
     (file,) = (tmp_path / FOLDER).iterdir()

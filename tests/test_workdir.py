@@ -11,49 +11,51 @@ from sgan_jax import workdir
 
 def test_a_new_folder_is_bound_to_its_config(tmp_path):
     config = base.get_config()
-    workdir.claim(tmp_path, config, "data-1")
+    workdir.check(tmp_path, config, "data-1")
+    assert not any(tmp_path.iterdir())
+    workdir.bind(tmp_path, config, "data-1")
     content = json.loads((tmp_path / workdir.CONFIG_FILE).read_text())
     assert content["config"] == config.to_dict()
     assert content["dataset_fingerprint"] == "data-1"
-    workdir.claim(tmp_path, config, "data-1")
+    workdir.check(tmp_path, config, "data-1")
 
 
 def test_another_config_is_refused_and_nothing_is_changed(tmp_path):
     config = base.get_config()
-    workdir.claim(tmp_path, config, "data-1")
+    workdir.bind(tmp_path, config, "data-1")
     before = (tmp_path / workdir.CONFIG_FILE).read_text()
     config.seed = 7
     config.optimizer.adam_b1 = 0.5
     with pytest.raises(InputError, match=r"another config: optimizer.adam_b1 .*, seed .*now 7"):
-        workdir.claim(tmp_path, config, "data-1")
+        workdir.check(tmp_path, config, "data-1")
     assert (tmp_path / workdir.CONFIG_FILE).read_text() == before
 
 
 def test_fields_that_do_not_change_the_result_may_change(tmp_path):
     config = base.get_config()
-    workdir.claim(tmp_path, config, "data-1")
+    workdir.bind(tmp_path, config, "data-1")
     config.log_every = 7
     config.data.workers = 1
-    workdir.claim(tmp_path, config, "data-1")
+    workdir.check(tmp_path, config, "data-1")
 
 
 def test_another_data_set_is_refused(tmp_path):
-    workdir.claim(tmp_path, base.get_config(), "data-1")
+    workdir.bind(tmp_path, base.get_config(), "data-1")
     with pytest.raises(InputError, match="data set has changed"):
-        workdir.claim(tmp_path, base.get_config(), "data-2")
+        workdir.check(tmp_path, base.get_config(), "data-2")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"config": {}}', ""])
 def test_foreign_config_file_is_refused(tmp_path, text):
     (tmp_path / workdir.CONFIG_FILE).write_text(text)
     with pytest.raises(InputError, match="is not the config of a run"):
-        workdir.claim(tmp_path, base.get_config(), "data-1")
+        workdir.check(tmp_path, base.get_config(), "data-1")
 
 
 def test_checkpoints_without_config_are_refused(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(InputError, match="checkpoints but no"):
-        workdir.claim(tmp_path, base.get_config(), "data-1")
+        workdir.check(tmp_path, base.get_config(), "data-1")
 
 
 def test_second_run_is_refused_until_the_first_ends(tmp_path):

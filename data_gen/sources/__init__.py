@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_gen.errors import InputError
 from data_gen.sources.amcsd import AmcsdSource
-from data_gen.sources.base import Parsed, Record, Source
+from data_gen.sources.base import Parsed, Record, Source, unreadable
 from data_gen.sources.files import (
     TAR_SUFFIXES,
     ZIP_SUFFIXES,
@@ -50,17 +50,23 @@ def _open(name: str) -> Source:
         return AmcsdSource()
     if name == MaterialsProjectSource.name:
         return MaterialsProjectSource()
-    path = Path(name).expanduser()
-    source = FolderSource(path) if path.is_dir() else _open_file(path)
-    if next(source.records(), None) is None:
-        raise InputError(f"source {name!r} holds no structures: no file in it ends in .cif")
+    try:
+        path = Path(name).expanduser()
+        source = FolderSource(path) if path.is_dir() else _open_file(path)
+        empty = next(source.records(), None) is None
+    except (OSError, RuntimeError) as error:  # the latter where ~name is nobody's home
+        raise unreadable(name, error) from None
+    if empty:
+        lack = "row" if isinstance(source, TableSource) else "file ending in .cif"
+        raise InputError(f"source {name!r} holds no structures: there is no {lack} in it")
     return source
 
 
 def _open_file(path: Path) -> Source:
     if not path.is_file():
         raise InputError(
-            f"source {str(path)!r} does not exist: give a folder, an archive or a table, or amcsd"
+            f"source {str(path)!r} does not exist: give a folder, an archive or a table, or amcsd; "
+            "a comma separates sources"
         )
     for suffixes, source in _KINDS:
         if path.name.lower().endswith(suffixes):

@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_gen.crystal import Crystal, crystals_from_cif_text
-from data_gen.errors import Reason, StructureError
+from data_gen.errors import InputError, Reason, StructureError
 from data_gen.limits import MAX_CIF_BYTES
 
 Parsed = tuple[str, Crystal | StructureError]
@@ -67,19 +68,28 @@ def cif_record(name: str, source: str, content: bytes) -> Record:
     if len(content) > MAX_CIF_BYTES:
         detail = f"CIF of more than {MAX_CIF_BYTES // 2**20} MiB"
         return rejected_record(name, source, Reason.TOO_LARGE, detail)
-    return Record(name, source, (name, content), _parse_cif)
+    name = _writable(name)
+    return Record(name, _writable(source), (name, content), _parse_cif)
 
 
 def rejected_record(name: str, source: str, reason: Reason, detail: str) -> Record:
     """Returns the record of an entry that could not be read from its source."""
-    return Record(name, source, (name, StructureError(reason, detail)), _pass_on)
+    name = _writable(name)
+    return Record(name, _writable(source), (name, StructureError(reason, detail)), _pass_on)
+
+
+def _writable(name: str) -> str:
+    """Spells out what no encoding has: bytes of a file name, halves of a pair in JSON."""
+    return name.encode("utf-8", errors="backslashreplace").decode()
 
 
 def _parse_cif(payload: tuple[str, bytes]) -> Iterator[Parsed]:
     name, content = payload
     found = list(crystals_from_cif_text(content.decode("utf-8", errors="replace")))
+    uses = Counter(block for block, _ in found)
     for index, (block, crystal) in enumerate(found):
-        yield (name if len(found) == 1 else f"{name}_{block or index}"), crystal
+        own = block if block and uses[block] == 1 else index
+        yield (name if len(found) == 1 else f"{name}_{own}"), crystal
 
 
 def _pass_on(payload: tuple[str, StructureError]) -> Iterator[Parsed]:
@@ -87,9 +97,22 @@ def _pass_on(payload: tuple[str, StructureError]) -> Iterator[Parsed]:
 
 
 def file_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file's content."""
-    status = path.stat()
-    return _hash_of_version(path, status.st_size, status.st_mtime_ns)
+    """Returns the SHA-256 of a file's content.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _hash_of_version(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise unreadable(str(path), error) from None
+
+
+def unreadable(source: str, error: Exception) -> InputError:
+    """Returns the error for a source that the system does not let be read."""
+    reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+    return InputError(f"source {source!r} cannot be read: {reason}; give another path or mend it")
 
 
 @lru_cache(maxsize=64)

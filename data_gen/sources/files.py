@@ -14,17 +14,24 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from data_gen.errors import InputError, Reason
-from data_gen.limits import MAX_ARCHIVE_BYTES, MAX_ARCHIVE_MEMBERS, MAX_CIF_BYTES
+from data_gen.limits import (
+    MAX_ARCHIVE_BYTES,
+    MAX_ARCHIVE_MEMBERS,
+    MAX_CIF_BYTES,
+    MAX_HEADER_BYTES,
+)
 from data_gen.sources.base import Record, Source, cif_record, file_hash, rejected_record
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ZIP_SUFFIXES = (".zip",)
 
 _TAR_BLOCK = 512
-_BROKEN_TAR = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
+_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
+_BROKEN_TAR = (tarfile.TarError, *_BROKEN)
+_BROKEN_ZIP = (zipfile.BadZipFile, RuntimeError, *_BROKEN)
 _OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
 
 
@@ -122,8 +129,10 @@ class TarSource(Source):
 
     def _members(self, stream: IO[bytes]) -> Iterator[Record]:
         budget = _Budget()
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        metered = _Metered(stream)
+        with tarfile.open(fileobj=cast(IO[bytes], metered), mode="r|") as archive:
             for member in archive:
+                metered.allow(member.size)
                 if budget.is_spent_by(member.size):
                     yield budget.rejection(self._path.name, self.name)
                     return
@@ -201,7 +210,7 @@ class ZipSource(Source):
         try:
             with archive.open(member) as file:
                 return cif_record(stem, self.name, file.read(MAX_CIF_BYTES + 1))
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error) as error:
+        except _BROKEN_ZIP as error:
             return rejected_record(stem, self.name, Reason.UNREADABLE, str(error))
 
 
@@ -212,11 +221,34 @@ def _tar_cifs(stream: IO[bytes]) -> Iterator[bool]:
     while (header := stream.read(_TAR_BLOCK)).strip(b"\0"):
         name, kind = header[:100].rstrip(b"\0").lower(), header[156:157]
         size = int(header[124:136].strip(b"\0 ") or b"0", base=8)
-        if budget.is_spent_by(size):
+        if size < 0 or budget.is_spent_by(size):
             return
         yield kind in (b"0", b"\0") and (named_before or name.endswith(b".cif"))
         named_before = kind in (b"L", b"x")
         stream.seek(-(-size // _TAR_BLOCK) * _TAR_BLOCK, 1)
+
+
+class _Metered:
+    """A stream that ends in an error where more is read than a member and its headers may hold.
+
+    tarfile takes long names, extended headers and maps of sparse files into memory, whatever size
+    they claim to have.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.allow(0)
+
+    def allow(self, size: int) -> None:
+        """Lets a member of that size be read, and the headers of the next one."""
+        self._left = size + MAX_HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Reads like the stream; raises tarfile.ReadError beyond what is allowed."""
+        if self._left <= 0:
+            raise tarfile.ReadError(f"a header of more than {MAX_HEADER_BYTES} bytes")
+        self._left -= size
+        return self._stream.read(size)
 
 
 class _Budget:

@@ -9,7 +9,6 @@ The structures are DFT-relaxed; their symmetry is found from the coordinates wit
 Reference: A. Jain et al., APL Mater. 1 (2013) 011002; data under CC BY 4.0.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from data_gen.command_line import Parser
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, StructureError
 from data_gen.sources.base import Parsed, Record, Source
@@ -188,7 +188,7 @@ def _lines_kept(part: Path) -> set[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status, 2 for bad input."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m data_gen.sources.materials_project",
         description="Downloads the Materials Project's entries with an ICSD number as a table.",
     )

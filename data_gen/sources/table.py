@@ -14,6 +14,8 @@ TABLE_SUFFIXES = (".csv", ".jsonl")
 CIF_COLUMN = "cif"
 ID_COLUMNS = ("id", "material_id")
 
+_ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark of spreadsheets
+
 
 class TableSource(Source):
     """The rows of a table; ids are in a column `id` or `material_id`, else row numbers."""
@@ -44,12 +46,12 @@ class TableSource(Source):
         content = row.get(CIF_COLUMN)
         if not isinstance(content, str):
             return rejected_record(name, self.name, Reason.UNREADABLE, "the row has no CIF")
-        return cif_record(name, self.name, content.encode())
+        return cif_record(name, self.name, content.encode(errors="replace"))
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     csv.field_size_limit(MAX_CIF_BYTES)
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with path.open(encoding=_ENCODING, errors="replace", newline="") as file:
         reader = csv.DictReader(file)
         try:
             columns = reader.fieldnames or []
@@ -62,7 +64,7 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
 
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     found = False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding=_ENCODING, errors="replace") as file:
         while line := file.readline(2 * MAX_CIF_BYTES):
             if not line.endswith("\n") and len(line) == 2 * MAX_CIF_BYTES:
                 yield "the line is too long; the rest of the table is not read"

@@ -35,11 +35,11 @@ class Generator(nn.Module):
     def __call__(
         self, noise: Float[Array, "batch noise"], train: bool = False
     ) -> Float[Array, "batch grid"]:
-        """Generates patterns; ``train`` normalises by the batch and moves the running statistics.
+        """Generates patterns; `train` normalises by the batch and moves the running statistics.
 
         Args:
-            noise: Standard normal numbers, ``NOISE_LENGTH`` per pattern.
-            train: Whether this is a training step; needs mutable ``batch_stats``.
+            noise: Standard normal numbers, `NOISE_LENGTH` per pattern.
+            train: Whether this is a training step; needs mutable `batch_stats`.
         """
         x = noise[:, :, None]
         for layer, (kernel, stride) in enumerate(HIDDEN, start=1):

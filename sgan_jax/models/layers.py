@@ -42,7 +42,7 @@ class Conv1D(nn.Module):
 
 
 class ConvTranspose1D(nn.Module):
-    """Transposed convolution (PyTorch's ``ConvTranspose1d``), without bias or padding.
+    """Transposed convolution (PyTorch's `ConvTranspose1d`), without bias or padding.
 
     Attributes:
         channels: Output channels.
@@ -99,9 +99,9 @@ def convolve(
     stride: int,
     padding: tuple[int, int],
 ) -> Float[Array, "batch shorter channels"]:
-    """Cross-correlation of every channel with ``weight``, in (batch, position, channel) layout.
+    """Cross-correlation of every channel with `weight`, in (batch, position, channel) layout.
 
-    Long sequences are cut into overlapping pieces of ``PIECE`` output points that join the
+    Long sequences are cut into overlapping pieces of `PIECE` output points that join the
     batch. The result is the same; the weight gradient, which XLA computes as a convolution with
     the whole sequence as its kernel, becomes up to 25 times faster on CPUs.
     """
@@ -139,7 +139,7 @@ def convolve_transposed(
     weight: Float[Array, "kernel inputs channels"],
     stride: int,
 ) -> Float[Array, "batch longer channels"]:
-    """Transposed convolution written as one ordinary convolution with ``stride`` phases.
+    """Transposed convolution written as one ordinary convolution with `stride` phases.
 
     Output point s·q + p needs only the kernel taps s·j + p, so the taps are regrouped into s·C
     output channels of a kernel s times shorter and the phases interleaved afterwards. This is
@@ -148,7 +148,7 @@ def convolve_transposed(
 
     Args:
         x: Input sequence.
-        weight: weight[t, c, o] is what input channel c at point i adds to output channel o at
+        weight: Entry [t, c, o] is what input channel c at point i adds to output channel o at
             point i·stride + t.
         stride: Upsampling factor.
 

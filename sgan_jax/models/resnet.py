@@ -56,7 +56,7 @@ class ResNet(nn.Module):
     def __call__(
         self, patterns: Float[Array, "batch grid"], train: bool = False
     ) -> DiscriminatorOutput:
-        """Classifies patterns; with ``train`` the ``dropout`` random stream is needed."""
+        """Classifies patterns; with `train` the `dropout` random stream is needed."""
         x = Conv1D(STEM_CHANNELS, STEM_KERNEL, name="stem")(patterns[:, :, None])
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = gelu(layer_norm("stem_norm")(x))

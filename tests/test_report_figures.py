@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from data_gen.symmetry import class_list
-from sgan_jax import figures, pictures
+from sgan_jax import figures, report_figures
 
 TWO_THETA = np.linspace(3, 155, 50)
 PATTERNS = np.random.default_rng(0).random((6, 50))
@@ -44,7 +44,7 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
     ],
 )
 def test_one_example_of_each_lattice_or_system(saved, task, classes, expected):
-    pictures.draw_examples(
+    report_figures.draw_examples(
         Path(), TWO_THETA, PATTERNS, SPACE_GROUPS, FORMULAS, class_list(task, classes)
     )
     axes = saved["example_patterns.png"].axes
@@ -56,7 +56,7 @@ def test_one_example_of_each_lattice_or_system(saved, task, classes, expected):
 
 
 def test_no_curves_without_a_history(saved):
-    pictures.draw_training(Path(), {}, 0.1)
+    report_figures.draw_training(Path(), {}, 0.1)
     assert saved == {}
 
 
@@ -72,12 +72,12 @@ def test_no_curves_without_a_history(saved):
     ],
 )
 def test_formulas_get_lowered_numbers_and_are_cut_short(formula, expected):
-    assert pictures.formula_markup(formula) == expected
+    assert report_figures.formula_markup(formula) == expected
 
 
 def test_rotoinversion_axes_get_a_bar():
-    assert pictures.symbol_markup("F-43m") == "F$\\overline{4}$3m"
-    assert pictures.symbol_markup("P63/mmc") == "P63/mmc"
+    assert report_figures.symbol_markup("F-43m") == "F$\\overline{4}$3m"
+    assert report_figures.symbol_markup("P63/mmc") == "P63/mmc"
 
 
 def test_an_evaluation_leaves_three_pictures(tmp_path: Path):
@@ -85,7 +85,7 @@ def test_an_evaluation_leaves_three_pictures(tmp_path: Path):
     labels = np.arange(28) % 14
     counts = {"labelled": np.arange(14), "test": np.full(14, 2)}
     logits = np.random.default_rng(0).normal(size=(28, 14))
-    pictures.draw_evaluation(tmp_path, classes, counts, logits, labels)
+    report_figures.draw_evaluation(tmp_path, classes, counts, logits, labels)
     assert {path.name for path in tmp_path.iterdir()} == {
         "class_distribution.png",
         "confusion_matrix.png",

@@ -7,6 +7,10 @@ from typing import Any
 
 _TASKS = {"bravais_lattice": "Bravais lattice", "space_group": "space group"}
 _METHODS = {"sgan": "semi-supervised GAN", "supervised": "supervised network"}
+_SPLITS = {
+    "random": "at random",
+    "formula": "by formula (no composition is both in the test set and outside it)",
+}
 _ONE_BY_ONE = 30
 """Up to so many classes stand in the table one by one; more are summed by crystal system."""
 _WORST_CLASSES = 10
@@ -149,12 +153,6 @@ def _data(report: Mapping[str, Any]) -> str:
         names = ", ".join(dataset["classes_without_label"])
         parts.append(f"**Classes that have patterns but no label, and cannot be learnt:** {names}.")
     return "\n\n".join(parts)
-
-
-_SPLITS = {
-    "random": "at random",
-    "formula": "by formula (no composition is both in the test set and outside it)",
-}
 
 
 def _classes(report: Mapping[str, Any]) -> str:
