@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.symmetry import ClassList, class_list
-from sgan_jax.models.generator import GRID_SIZE
+from sgan_jax.models.generator import output_length
 
 METHODS = ("sgan", "supervised")
 PRESETS = ("tuned", "paper", "released_code")
@@ -128,7 +128,7 @@ def _check_combinations(config: dict[str, Any]) -> None:
     if config["method"] == "sgan" and points != output_length():
         raise InputError(
             f"config.data.instrument={config['data']['instrument']} has patterns of {points} "
-            f"points and the generator of an SGAN makes {output_length()}; choose another instrument or "
+            f"points and the generator of an SGAN makes {output_length()}; choose another or "
             "METHOD supervised (--config=FILE:supervised)"
         )
     if config["optimizer"]["warmup_steps"] >= config["num_steps"]:

@@ -146,12 +146,22 @@ def test_noise_belongs_to_the_example_not_to_the_device():
 
 
 def test_eight_devices_give_the_gradients_of_one():
+    """To 1e-5, but for kinks.
+
+    With some noise, one of the millions of maxima and LeakyReLUs lies so close to its kink that
+    rounding decides on which side, and the generator's gradient differs by about 1e-3. A fault in
+    the noise, the averages or the batch statistics would show with every noise.
+    """
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     command = [sys.executable, "-m", "tests.eight_devices"]
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    differences = json.loads(result.stdout)
-    assert differences.pop("devices") == 8
-    assert differences.pop("generator_of_other_noise") > 1e-3, "the comparison sees no difference"
-    assert all(value < 1e-5 for value in differences.values()), differences
+    found = json.loads(result.stdout)
+    assert found["devices"] == 8
+    differences = found["differences"]
+    assert min(differences.pop("other_noise")) > 0.1, "the comparison sees no difference"
+    assert max(map(max, differences.values())) < 1e-2, differences
+    assert max(map(min, differences.values())) < 1e-5, differences
+    for name in ("supervised", "batch_stats", "metrics"):  # no generated pattern, or no kink
+        assert max(differences[name]) < 1e-5, differences
