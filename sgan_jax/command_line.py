@@ -45,7 +45,8 @@ def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[s
     except (SyntaxError, ImportError) as error:
         fail(f"the config file is no Python that runs ({error}); configs/ has {_config_names()}")
     except (AttributeError, KeyError) as error:
-        fail(f"the config has no field {error}; configs/base.py lists all fields")
+        name = str(error.args[0]).strip("'\"")
+        fail(f"the config has no field {name!r}; configs/base.py lists all fields")
     except (InputError, flags.Error) as error:
         fail(f"{error}; --help shows the options")
     if rest[1:]:

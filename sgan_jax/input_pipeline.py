@@ -244,7 +244,7 @@ def _check(dataset: Dataset, config: ConfigDict) -> None:
     missing = dataset.classes_without_label
     if missing:
         _log.warning(
-            "%d classes have patterns but no labelled one, and cannot be learnt: %s",
+            "classes with patterns but without a labelled one, which cannot be learnt: %d (%s)",
             len(missing),
             ", ".join(missing),
         )

@@ -14,7 +14,7 @@ from sgan_jax.devices import AXIS
 from sgan_jax.gradients import make_gradients
 from sgan_jax.state import create_state
 
-BATCH, GRID, CLASSES, KEYS = 8, 3041, 14, 8
+BATCH, GRID, CLASSES, KEYS = 8, 3041, 14, 16
 
 
 def on(devices, function, state, batch):

@@ -14,11 +14,12 @@ from data_gen.sources.files import (
     TarSource,
     ZipSource,
 )
-from data_gen.sources.materials_project import MaterialsProjectSource
 from data_gen.sources.pymatgen import PymatgenSource
 from data_gen.sources.table import TABLE_SUFFIXES, TableSource
 
-__all__ = ["MaterialsProjectSource", "Parsed", "PymatgenSource", "Record", "Source", "open_sources"]
+__all__ = ["Parsed", "PymatgenSource", "Record", "Source", "open_sources"]
+
+_MATERIALS_PROJECT = "materials_project"
 
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Path], Source]], ...] = (
     (TAR_SUFFIXES, TarSource),
@@ -48,7 +49,10 @@ def open_sources(spec: str) -> tuple[Source, ...]:
 def _open(name: str) -> Source:
     if name == AmcsdSource.name:
         return AmcsdSource()
-    if name == MaterialsProjectSource.name:
+    if name == _MATERIALS_PROJECT:
+        # Imported late, since the module is run as a program too.
+        from data_gen.sources.materials_project import MaterialsProjectSource
+
         return MaterialsProjectSource()
     try:
         path = Path(name).expanduser()
