@@ -261,10 +261,18 @@ def test_no_space_left_is_an_error_that_leaves_nothing(tmp_path):
 INTERRUPTED_LIMIT = 2000  # long enough to be stopped half-way
 
 
+# A suite that was started in the background ignores interruptions, and its children inherit that.
+HEED_INTERRUPTIONS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 def start_build(data_dir: Path) -> subprocess.Popen:
     """A build in a process of its own, returned when its workers run and nothing is finished."""
-    command = [sys.executable, "-m", "data_gen", "--sources=amcsd", f"--data_dir={data_dir}"]
-    command += [f"--limit={INTERRUPTED_LIMIT}", "--workers=2"]
+    command = [sys.executable, "-c", HEED_INTERRUPTIONS, "-m", "data_gen", "--sources=amcsd"]
+    command += [f"--data_dir={data_dir}", f"--limit={INTERRUPTED_LIMIT}", "--workers=2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
