@@ -29,14 +29,17 @@ _HARMLESS = {
 def lock(workdir: Path) -> Iterator[None]:
     """Holds a run's folder, which is made if need be, for this process alone.
 
-    The lock is the operating system's: it ends with the process, however that ends.
+    The lock is the operating system's: it ends with the process, however that ends. A folder that
+    was made for nothing, since the run failed before it left anything there, is taken away again.
 
     Raises:
         InputError: The folder cannot be written, or another run is in it.
     """
+    path = workdir / "lock"
+    made = not workdir.exists()
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        file = (workdir / "lock").open("a")
+        file = path.open("a")
     except OSError as error:
         raise InputError(
             f"workdir {workdir} cannot be written ({error.strerror}); name another by --workdir=DIR"
@@ -48,7 +51,12 @@ def lock(workdir: Path) -> Iterator[None]:
             raise InputError(
                 f"another run is working in {workdir}; wait for it or name another --workdir=DIR"
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if made and list(workdir.iterdir()) == [path]:
+                path.unlink()
+                workdir.rmdir()
 
 
 def check(workdir: Path, config: ConfigDict, fingerprint: str) -> None:

@@ -71,6 +71,15 @@ def _hold_and_die(folder):
         os.kill(os.getpid(), 9)
 
 
+def test_a_folder_made_for_nothing_is_taken_away(tmp_path):
+    with pytest.raises(InputError, match="no data"), workdir.lock(tmp_path / "run"):
+        raise InputError("no data")
+    assert not (tmp_path / "run").exists()
+    with workdir.lock(tmp_path / "run"):
+        (tmp_path / "run" / "config.json").write_text("{}")
+    assert (tmp_path / "run" / "config.json").exists()
+
+
 def test_lock_of_a_killed_run_is_gone(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
     process.start()
