@@ -33,7 +33,7 @@ from data_gen.symmetry import (
 if TYPE_CHECKING:
     from pymatgen.core import Element, Species, Structure
 
-_ARRAYS = ("cell", "occupancies", "positions")
+_ARRAYS = ("cell", "occupancies", "positions", "displacements")
 _CELL_TOLERANCE = 0.01  # of an axis: how far a cell may be from what its symmetry demands
 _LARGEST_COORDINATE = 4.0  # fractions may lie in a neighbouring cell; larger ones are misprints
 _OCCUPANCY_SLACK = 1.1  # rounding in the literature; larger sums are mistakes
@@ -63,6 +63,7 @@ class Crystal:
     species: tuple[str, ...]
     occupancies: Float[np.ndarray, "sites"]
     positions: Float[np.ndarray, "sites 3"]
+    displacements: Float[np.ndarray, "sites 6"] | None = None
 
     def __post_init__(self) -> None:
         cell, occupancies, positions = (
@@ -70,14 +71,17 @@ class Crystal:
             for values in (self.cell, self.occupancies, self.positions)
         )
         positions = wrap(snap(metric_tensor(cell), self.setting, positions, occupancies))
-        for name, values in zip(_ARRAYS, (cell, occupancies, positions), strict=True):
+        given = np.nan if self.displacements is None else self.displacements
+        displacements = np.array(np.broadcast_to(given, (len(positions), 6)), dtype=np.float64)
+        arrays = (cell, occupancies, positions, displacements)
+        for name, values in zip(_ARRAYS, arrays, strict=True):
             values.flags.writeable = False
             object.__setattr__(self, name, values)
 
     def __reduce__(self) -> tuple[type["Crystal"], tuple[Any, ...]]:
         """Pickles by the constructor, so that the arrays are read-only again."""
         fields = (self.cell, self.setting, self.species, self.occupancies, self.positions)
-        return Crystal, fields
+        return Crystal, (*fields, self.displacements)
 
     @classmethod
     def from_cif(cls, path: str | Path) -> "Crystal":

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     UNKNOWN_ELEMENT = "unknown element"
     MISSING_HYDROGEN = "missing hydrogen"
     NO_SCATTERING_LENGTH = "no scattering length"
+    NO_DISPLACEMENT = "no displacement parameter"
     NO_REFLECTIONS = "no reflections in range"
     DUPLICATE_ID = "duplicate id"
     UNEXPECTED = "unexpected failure"

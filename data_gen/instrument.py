@@ -7,11 +7,21 @@ import numpy as np
 from jaxtyping import Float64
 
 from data_gen.errors import InputError
+from data_gen.scattering import RADIATIONS
 
 _POINTS_PER_FWHM = 2.5  # with fewer, the points of a Lorentz peak miss 0.1 % of its area
 _MAX_POINTS = 100_000
 _REACH_IN = 3.0  # FWHM: peaks within this distance outside the grid are drawn for their tails
 _LARGEST_TWO_THETA = 179.0  # beyond, the Lorentz factor grows without bound
+_LIMITS = (
+    ("eta", 0, 1),
+    ("x", 0, 10),
+    ("y", 0, 10),
+    ("ratio_2", 0, 1),
+    ("monochromator_two_theta", 0, 90),
+    ("s_l", 0, 0.2),
+    ("h_l", 0, 0.2),
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +30,14 @@ class Instrument:
 
     The full width at half maximum of a peak follows G. Caglioti, A. Paoletti and F. P. Ricci, Nucl.
     Instrum. 3 (1958) 223: FWHM² = U tan²θ + V tanθ + W. Its shape is a pseudo-Voigt function,
-    η · Lorentz + (1 − η) · Gauss.
+    η · Lorentz + (1 − η) · Gauss, which the Lorentz functions of width X tanθ + Y/cosθ broaden as
+    P. Thompson, D. E. Cox and J. B. Hastings, J. Appl. Cryst. 20 (1987) 79, prescribe. With η = 0,
+    U, V, W and X, Y are the Gauss and Lorentz widths of their function.
 
     Attributes:
         name: What the instrument is called in file names and reports.
-        radiation: ``"neutron"``.
-        wavelength: In Å.
+        radiation: ``"neutron"`` or ``"xray"``.
+        wavelength: In Å; of X-ray tubes that of Kα1.
         two_theta_min: First grid point, in degrees.
         two_theta_max: Last grid point, in degrees.
         two_theta_step: Distance of grid points, in degrees.
@@ -33,6 +45,15 @@ class Instrument:
         v: Caglioti V in degrees².
         w: Caglioti W in degrees².
         eta: Share η of the Lorentz function, 0 to 1.
+        x: Lorentz width X in degrees.
+        y: Lorentz width Y in degrees.
+        wavelength_2: A second wavelength in Å, such as Kα2; 0 for none.
+        ratio_2: Its intensity, as a fraction of that of the first.
+        monochromator_two_theta: Scattering angle in degrees of a crystal monochromator, which
+            polarises X-rays; 0 for none.
+        s_l: Half height of the illuminated sample over its distance from the detector.
+        h_l: Half height of the detector over that distance. With both above 0 peaks are asymmetric
+            as in L. W. Finger, D. E. Cox and A. P. Jephcoat, J. Appl. Cryst. 27 (1994) 892.
 
     Raises:
         InputError: A value is impossible, or the grid is too coarse for the narrowest peak.
@@ -49,14 +70,29 @@ class Instrument:
     v: float
     w: float
     eta: float
+    x: float = 0.0
+    y: float = 0.0
+    wavelength_2: float = 0.0
+    ratio_2: float = 0.0
+    monochromator_two_theta: float = 0.0
+    s_l: float = 0.0
+    h_l: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.radiation != "neutron":
-            raise InputError(f"radiation {self.radiation!r}: only 'neutron' is known")
+        if self.radiation not in RADIATIONS:
+            known = " or ".join(map(repr, RADIATIONS))
+            raise InputError(f"radiation {self.radiation!r}: choose {known}")
         if not 0.05 <= self.wavelength <= 20:
             raise InputError(f"wavelength {self.wavelength} Å: give one from 0.05 to 20 Å")
-        if not 0 <= self.eta <= 1:
-            raise InputError(f"mixing eta {self.eta}: give a number from 0 to 1")
+        if self.ratio_2 and not 0.98 < self.wavelength_2 / self.wavelength < 1.02:
+            raise InputError(
+                f"second wavelength {self.wavelength_2} Å: give one within 2 % of the first, "
+                f"{self.wavelength} Å, or a ratio of 0"
+            )
+        for name, low, high in _LIMITS:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"{name} {value}: give a number from {low:g} to {high:g}")
         self._check_grid()
         self._check_resolution()
 
@@ -100,7 +136,7 @@ class Instrument:
         return outside, max(beyond, high)
 
     def fwhm(self, two_theta: float) -> float:
-        """Returns the full width at half maximum of a peak, in degrees, at 2θ in degrees."""
+        """Returns the width by Caglioti's formula of a peak, in degrees, at 2θ in degrees."""
         return float(self._squared_fwhm(np.array([two_theta]))[0]) ** 0.5
 
     def _squared_fwhm(self, two_theta: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
@@ -109,6 +145,7 @@ class Instrument:
 
 
 DEFAULT_INSTRUMENT = "bt1_ge311"
+"""The paper's."""
 
 _USUAL_ETA = 0.15  # where the mixing is not documented: the middle of what is usual, 0 to 0.3
 
@@ -147,8 +184,29 @@ _NAMED = (
     _named("3t2", 1.2253, (2.0, 125.0, 0.05), (0.275, -0.394, 0.216)),  # LLB
     _named("d1b", 2.394, (4.0, 128.0, 0.05), (0.043, -0.089, 0.077)),  # ILL
 )
-INSTRUMENTS = {instrument.name: instrument for instrument in _NAMED}
+# Of no machine in particular: what a laboratory's Bragg–Brentano diffractometer reaches with a
+# copper tube, no monochromator and Soller slits. Wavelengths: G. Hölzer et al., Phys. Rev. A 56
+# (1997) 4554.
+_LABORATORY = Instrument(
+    "cu_kalpha",
+    radiation="xray",
+    wavelength=1.540593,
+    wavelength_2=1.544427,
+    ratio_2=0.5,
+    two_theta_min=5.0,
+    two_theta_max=126.6,
+    two_theta_step=0.02,
+    u=0.006,
+    v=-0.004,
+    w=0.005,
+    eta=0.5,
+    s_l=0.02,
+    h_l=0.02,
+)
+INSTRUMENTS = {instrument.name: instrument for instrument in (*_NAMED, _LABORATORY)}
 """Named instruments."""
+DEFAULT_OF_RADIATION = {"neutron": DEFAULT_INSTRUMENT, "xray": _LABORATORY.name}
+"""The instrument to take where only the radiation is given."""
 
 
 def instrument(name: str) -> Instrument:

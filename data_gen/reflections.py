@@ -1,25 +1,25 @@
-"""From a crystal to its stick list: reflections with multiplicity, |F|² and intensity."""
+"""From crystals to stick lists: reflections with multiplicity, |F|² and intensity."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from data_gen.conditions import powder_conditions
 from data_gen.crystal import Crystal
-from data_gen.enumeration import unique_reflections
 from data_gen.errors import InputError, Reason, StructureError
-from data_gen.orbits import primitive_cell
-from data_gen.scattering import scattering_length
-from data_gen.setting import PreparedSetting, prepare_setting
-from data_gen.structure_factors import powder_intensities
-
-MAX_REFLECTIONS = 1_000_000
-MAX_TERMS = 1_000_000_000
-"""Largest number of reflections times sites: about one second of work."""
+from data_gen.kernels import batch
+from data_gen.packing import CrystalTable, scatterers
+from data_gen.parallel import map_pieces
+from data_gen.sample import IDEAL, Sample
+from data_gen.scattering import RADIATIONS
+from data_gen.setting import prepare_setting
 
 _SAME_D = 1e-6  # relative difference up to which reflections fall on one line
 _ZERO = 1e-12  # of the strongest line: what rounding leaves of a structure factor of zero
+_CRYSTALS_PER_PIECE = 64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,8 +31,10 @@ class StickList:
         d: Interplanar distance in Å.
         two_theta: Bragg angle 2θ in degrees.
         multiplicity: Number of reflections in the set, Friedel mates included.
-        f_squared: Mean |F|² over the set, of the conventional cell, in fm².
-        intensity: multiplicity · |F|² · Lorentz factor 1/(sin²θ cosθ).
+        f_squared: Mean |F|² over the set, of the conventional cell, in fm² for neutrons and in
+            electrons² for X-rays.
+        intensity: multiplicity · |F|² · Lorentz factor 1/(sin²θ cosθ), for X-rays times their
+            polarisation factor, and times the factor of preferred orientation if there is any.
     """
 
     hkl: Int64[np.ndarray, "n 3"]
@@ -55,59 +57,123 @@ def reflections(
     wavelength: float,
     two_theta_range: tuple[float, float],
     scattering_lengths: str = "periodictable",
+    *,
+    radiation: str = "neutron",
+    sample: Sample = IDEAL,
 ) -> StickList:
     """Returns all reflections of a crystal in a range of 2θ.
 
     Each entry stands for the reflections that the Laue group relates; they are in no particular
     order, and several may have one d (see `powder_lines`).
 
-    The sum over atoms is kinematic: no thermal motion, absorption or preferred orientation.
-    Systematic absences are left out; a reflection that is weak or zero by accident is not.
+    The sum over atoms is kinematic, without absorption. Systematic absences are left out; a
+    reflection that is weak or zero by accident is not.
 
     Args:
         crystal: The crystal.
         wavelength: In Å.
         two_theta_range: First and last 2θ in degrees.
-        scattering_lengths: Table, see `data_gen.scattering`.
+        scattering_lengths: Table of neutron scattering lengths, see `data_gen.scattering`.
+        radiation: ``"neutron"`` or ``"xray"``, not polarised.
+        sample: Preferred orientation and thermal motion, if any.
 
     Returns:
         The stick list; empty if no reflection lies in the range.
 
     Raises:
-        InputError: The wavelength, the range or the table is impossible.
-        StructureError: A scattering length is missing, or the crystal is too large.
+        InputError: The wavelength, the range, the radiation or the table is impossible.
+        StructureError: A scattering length or displacement parameter is missing, or the crystal
+            is too large.
     """
-    sin_theta_range = _sin_theta_range(wavelength, two_theta_range)
-    setting = prepare_setting(crystal.setting)
-    lengths = np.array(
-        [scattering_length(species, scattering_lengths, wavelength) for species in crystal.species]
-    )
-    _check_size(crystal, setting, 2 * sin_theta_range[1] / wavelength)
-    metric, images, weights = primitive_cell(
-        crystal.cell,
-        crystal.positions,
-        lengths * crystal.occupancies,
-        setting.index_basis,
-        setting.axes,
-        setting.rotations,
-        setting.translations,
-        setting.centric,
-    )
-    least, most = ((2 * sine / wavelength) ** 2 for sine in sin_theta_range)
-    indices, inverse_squares, multiplicity = unique_reflections(
-        metric, least, most, setting.laue, setting.shifts, setting.k_bounds, setting.l_bounds
-    )
-    hkl, d, two_theta, f_squared, intensity = powder_intensities(
-        indices,
-        inverse_squares,
-        multiplicity,
-        images,
-        weights,
-        setting.centric,
+    (found,) = reflections_many(
+        [crystal],
         wavelength,
-        setting.index_basis,
+        two_theta_range,
+        scattering_lengths,
+        radiation=radiation,
+        sample=sample,
     )
-    return StickList(hkl, d, two_theta, multiplicity, f_squared, intensity)
+    if isinstance(found, StructureError):
+        raise found
+    return found
+
+
+def reflections_many(
+    crystals: Sequence[Crystal] | CrystalTable,
+    wavelength: float,
+    two_theta_range: tuple[float, float],
+    scattering_lengths: str = "periodictable",
+    *,
+    radiation: str = "neutron",
+    sample: Sample = IDEAL,
+    threads: int | None = None,
+) -> list[StickList | StructureError]:
+    """Returns the stick list of every crystal, or what is wrong with it, computed on all cores.
+
+    Args:
+        crystals: Crystals; packed ones save the packing when they are used again.
+        wavelength: This and what follows: see `reflections`.
+        two_theta_range: First and last 2θ.
+        scattering_lengths: Table.
+        radiation: Kind.
+        sample: The powder.
+        threads: How many work at the same time; all cores if not given. They hold no interpreter
+            lock while they compute.
+
+    Raises:
+        InputError: As `reflections`.
+    """
+    _check_range(wavelength, two_theta_range, radiation)
+    if not len(crystals):
+        return []
+    table = crystals if isinstance(crystals, CrystalTable) else CrystalTable.of(crystals)
+    condition = powder_conditions(radiation, wavelength, two_theta_range, sample)
+    powers, _ = scatterers(table.species, radiation, scattering_lengths, condition["wavelength"])
+
+    def work(first: int, end: int) -> list[StickList | StructureError]:
+        statuses, begins, hkl, multiplicity, values = batch.stick_lists(
+            table.crystals, table.cells, table.settings, powers, condition, first, end
+        )
+        d, two_theta, f_squared, intensity = values
+        columns = (hkl, d, two_theta, multiplicity, f_squared, intensity)
+        return [
+            StickList(*(column[begins[n] : begins[n + 1]] for column in columns))
+            if status == batch.DONE
+            else problem(int(status), table, first + n, powers.amplitudes[0], scattering_lengths)
+            for n, status in enumerate(statuses)
+        ]
+
+    pieces = map_pieces(work, len(table), _CRYSTALS_PER_PIECE, threads)
+    return [found for piece in pieces for found in piece]
+
+
+def problem(
+    status: int,
+    table: CrystalTable,
+    index: int,
+    amplitudes: np.ndarray,
+    scattering_lengths: str,
+) -> StructureError:
+    """Returns what a status of `data_gen.kernels.batch` says of a crystal.
+
+    Args:
+        status: Why there is no stick list.
+        table: The crystals.
+        index: Which of them.
+        amplitudes: Amplitude of each species of the table.
+        scattering_lengths: Where they come from.
+    """
+    if status == batch.NO_AMPLITUDE:
+        known = dict(zip(table.species, ~np.isnan(amplitudes), strict=True))
+        missing = next(species for species in table.species_of(index) if not known[species])
+        return StructureError(
+            Reason.NO_SCATTERING_LENGTH, f"{missing} in table {scattering_lengths}"
+        )
+    if status == batch.NO_DISPLACEMENT:
+        detail = "a site has no usable displacement parameters"
+        return StructureError(Reason.NO_DISPLACEMENT, detail)
+    detail = f"over {batch.MAX_REFLECTIONS:.0e} reflections, or {batch.MAX_TERMS:.0e} terms"
+    return StructureError(Reason.TOO_LARGE, detail)
 
 
 def powder_lines(sticks: StickList, crystal: Crystal) -> StickList:
@@ -150,26 +216,11 @@ def _customary(hkl: Int64[np.ndarray, "n 3"], setting: str) -> Int64[np.ndarray,
     return equivalent[np.arange(len(hkl)), best]
 
 
-def _sin_theta_range(
-    wavelength: float, two_theta_range: tuple[float, float]
-) -> tuple[float, float]:
+def _check_range(wavelength: float, two_theta_range: tuple[float, float], radiation: str) -> None:
     low, high = two_theta_range
     if not 0 < low < high < 180:
         raise InputError(f"two-theta range {low}:{high}: give start < stop within 0 to 180 degrees")
     if not (math.isfinite(wavelength) and wavelength > 0):
         raise InputError(f"wavelength {wavelength} Å: give a positive number")
-    return math.sin(math.radians(low / 2)), math.sin(math.radians(high / 2))
-
-
-def _check_size(crystal: Crystal, setting: PreparedSetting, largest: float) -> None:
-    """Refuses a crystal whose reflections or sites are too many, before any memory is taken.
-
-    Half of the sphere of radius 1/d is searched in rows of constant h, k, and each operation may
-    give every site an image.
-    """
-    in_sphere = 2 / 3 * math.pi * largest**3 * crystal.volume / setting.n_centring
-    searched = max(in_sphere, 2 * crystal.cell[0] * crystal.cell[1] * largest**2)
-    images = len(crystal.species) * len(setting.rotations)
-    if searched > MAX_REFLECTIONS or searched * images > MAX_TERMS:
-        detail = f"{searched:.2g} reflections and {images} sites to sum over"
-        raise StructureError(Reason.TOO_LARGE, detail)
+    if radiation not in RADIATIONS:
+        raise InputError(f"radiation {radiation!r}: choose {' or '.join(RADIATIONS)}")

@@ -1,39 +1,64 @@
 """From a crystal to its powder pattern; `python -m data_gen.simulate` for a single CIF."""
 
 import argparse
-import contextlib
-import csv
-import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int64
 
 from data_gen.command_line import Parser, print_all
+from data_gen.conditions import conditions
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
-from data_gen.instrument import DEFAULT_INSTRUMENT, INSTRUMENTS, Instrument, instrument
-from data_gen.profile import render
-from data_gen.reflections import StickList, powder_lines, reflections
-from data_gen.scattering import TABLES
+from data_gen.instrument import (
+    DEFAULT_OF_RADIATION,
+    INSTRUMENTS,
+    Instrument,
+    instrument,
+)
+from data_gen.kernels import batch
+from data_gen.packing import CrystalTable, scatterers
+from data_gen.parallel import map_pieces
+from data_gen.pattern_files import MOST_LINES, pattern_table, picture, save, stick_table, strongest
+from data_gen.reflections import StickList, powder_lines, problem, reflections
+from data_gen.sample import IDEAL, Sample
+from data_gen.scattering import RADIATIONS, TABLES, notes
 
-_STRONGEST = 100
+_PATTERNS_PER_PIECE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """Patterns of many crystals.
+
+    Attributes:
+        patterns: One row per crystal on the instrument's grid, scaled so that the minimum is 0 and
+            the maximum 1; zeros where there is none.
+        errors: What is wrong with those that have none, by row.
+    """
+
+    patterns: Float32[np.ndarray, "patterns points"]
+    errors: dict[int, StructureError]
 
 
 def simulate(
-    crystal: Crystal, instrument: Instrument, scattering_lengths: str = "periodictable"
+    crystal: Crystal,
+    instrument: Instrument,
+    scattering_lengths: str = "periodictable",
+    sample: Sample = IDEAL,
 ) -> Float32[np.ndarray, " points"]:
     """Computes the powder pattern of a crystal.
 
     Args:
         crystal: The crystal.
-        instrument: Wavelength, grid and resolution.
-        scattering_lengths: Table, see `data_gen.scattering`.
+        instrument: Radiation, wavelength, grid and resolution.
+        scattering_lengths: Table of neutron scattering lengths, see `data_gen.scattering`.
+        sample: What the powder does to the pattern.
 
     Returns:
         The pattern on the instrument's grid, scaled so that its minimum is 0 and its maximum 1.
@@ -42,30 +67,144 @@ def simulate(
         InputError: There is no such table.
         StructureError: No reflection lies in the range, or as `data_gen.reflections.reflections`.
     """
-    sticks = reflections(
-        crystal, instrument.wavelength, instrument.reflection_range, scattering_lengths
-    )
-    return _pattern(sticks, instrument)
+    made = simulate_many([crystal], instrument, scattering_lengths, sample)
+    if made.errors:
+        raise made.errors[0]
+    return made.patterns[0]
 
 
-def _pattern(sticks: StickList, instrument: Instrument) -> Float32[np.ndarray, " points"]:
+def simulate_many(
+    crystals: Sequence[Crystal] | CrystalTable,
+    instrument: Instrument,
+    scattering_lengths: str = "periodictable",
+    sample: Sample = IDEAL,
+    *,
+    threads: int | None = None,
+) -> Patterns:
+    """Computes the powder patterns of many crystals on all cores.
+
+    Args:
+        crystals: Crystals; packed ones save the packing when they are used again.
+        instrument: This and what follows: see `simulate`.
+        scattering_lengths: Table.
+        sample: The powder.
+        threads: How many work at the same time; all cores if not given. They hold no interpreter
+            lock while they compute.
+
+    Raises:
+        InputError: There is no such table.
+    """
     grid = instrument.two_theta
-    if not np.any((sticks.two_theta >= grid[0]) & (sticks.two_theta <= grid[-1])):
-        detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {instrument.wavelength:g} Å"
-        raise StructureError(Reason.NO_REFLECTIONS, detail)
-    pattern = render(sticks.two_theta, sticks.intensity, instrument)
-    pattern -= pattern.min()
-    height = pattern.max()
-    if not height > 0:
-        raise StructureError(Reason.NO_REFLECTIONS, "all reflections have zero intensity")
-    pattern /= height
-    return pattern
+    if not len(crystals):
+        return Patterns(np.zeros((0, len(grid)), np.float32), {})
+    table = crystals if isinstance(crystals, CrystalTable) else CrystalTable.of(crystals)
+    return simulate_under(
+        table,
+        np.arange(len(table)),
+        conditions(instrument, sample, len(table)),
+        grid,
+        radiation=instrument.radiation,
+        scattering_lengths=scattering_lengths,
+        threads=threads,
+    )
+
+
+def simulate_under(
+    table: CrystalTable,
+    which: Int64[np.ndarray, " patterns"],
+    conditions: np.ndarray,
+    grid: Float64[np.ndarray, " points"],
+    *,
+    radiation: str = "neutron",
+    scattering_lengths: str = "periodictable",
+    cells: Float64[np.ndarray, "patterns 6"] | None = None,
+    threads: int | None = None,
+) -> Patterns:
+    """Computes patterns of packed crystals, each under conditions of its own.
+
+    This is what makes new patterns of the crystals of a data set at full speed: one compiled
+    function without the interpreter lock makes them from the packed arrays.
+
+    Args:
+        table: The crystals.
+        which: Number of the crystal that each pattern is of; crystals may come again.
+        conditions: One row of `data_gen.conditions.CONDITIONS` per pattern.
+        grid: 2θ of the points in degrees, in equal steps.
+        radiation: ``"neutron"`` or ``"xray"``.
+        scattering_lengths: Table of neutron scattering lengths.
+        cells: Cell to take in place of the crystal's own, a, b, c in Å and angles in degrees; it
+            is given the shape that the crystal's symmetry demands.
+        threads: How many work at the same time; all cores if not given.
+
+    Raises:
+        InputError: There is no such radiation or table.
+    """
+    distorted = cells is not None
+    cells = np.ascontiguousarray(table.cells[which] if cells is None else cells, np.float64)
+    which = np.ascontiguousarray(which, np.int64)
+    powers, rows = scatterers(
+        table.species, radiation, scattering_lengths, conditions["wavelength"]
+    )
+    patterns = np.empty((len(which), len(grid)), np.float32)
+    statuses = np.empty(len(which), np.int64)
+    start, step = float(grid[0]), float(grid[-1] - grid[0]) / (len(grid) - 1)
+
+    def work(first: int, end: int) -> None:
+        batch.fill_patterns(
+            which[first:end],
+            cells[first:end],
+            distorted,
+            table.crystals,
+            table.settings,
+            powers,
+            conditions[first:end],
+            rows[first:end],
+            start,
+            step,
+            patterns[first:end],
+            statuses[first:end],
+        )
+
+    for _ in map_pieces(work, len(which), _PATTERNS_PER_PIECE, threads):
+        pass
+    errors = {
+        int(n): _problem(
+            int(statuses[n]),
+            table,
+            int(which[n]),
+            powers.amplitudes[rows[n]],
+            scattering_lengths,
+            conditions[n],
+            grid,
+        )
+        for n in np.flatnonzero(statuses != batch.DONE)
+    }
+    return Patterns(patterns, errors)
+
+
+def _problem(
+    status: int,
+    table: CrystalTable,
+    index: int,
+    amplitudes: np.ndarray,
+    scattering_lengths: str,
+    condition: np.void,
+    grid: Float64[np.ndarray, " points"],
+) -> StructureError:
+    if status == batch.NO_REFLECTIONS:
+        wavelength = float(condition["wavelength"])
+        detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {wavelength:g} Å"
+        return StructureError(Reason.NO_REFLECTIONS, detail)
+    if status == batch.NO_INTENSITY:
+        return StructureError(Reason.NO_REFLECTIONS, "all reflections have zero intensity")
+    return problem(status, table, index, amplitudes, scattering_lengths)
 
 
 # ---------------------------------------------------------------- command line
 
 _REMEDIES = {
     Reason.NO_SCATTERING_LENGTH: "choose the other --scattering_lengths, or another species",
+    Reason.NO_DISPLACEMENT: "leave out --displacements, or complete the CIF",
     Reason.NO_REFLECTIONS: "widen --two_theta, or shorten --wavelength",
     Reason.TOO_LARGE: "lengthen --wavelength, or narrow --two_theta",
 }
@@ -87,22 +226,26 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m data_gen.simulate",
         description="Simulates the powder pattern of the first structure of a CIF.",
         epilog="Peak widths are always those of the instrument, also with another wavelength or "
-        "range.",
+        "range; another wavelength is one line, without Kα2.",
     )
     add = parser.add_argument
     add("file", type=Path, metavar="FILE.cif")
+    defaults = ", ".join(f"{name} for {kind}" for kind, name in DEFAULT_OF_RADIATION.items())
     names = ", ".join(INSTRUMENTS)
-    add(
-        "--instrument",
-        default=DEFAULT_INSTRUMENT,
-        metavar="NAME",
-        help=f"one of {names}; default: {DEFAULT_INSTRUMENT}",
-    )
+    add("--instrument", metavar="NAME", help=f"one of {names}; default: {defaults}")
+    add("--radiation", metavar="NAME", help=f"{' or '.join(RADIATIONS)}; default: the instrument's")
     add("--wavelength", type=float, metavar="Å", help="default: the instrument's")
     add("--two_theta", metavar="START:STOP:STEP", help="in degrees; default: the instrument's")
-    add("--radiation", default="neutron", metavar="NAME", help="default: neutron")
     add("--scattering_lengths", default=TABLES[0], metavar="TABLE", help=" or ".join(TABLES))
-    add("--sticks", action="store_true", help=f"the {_STRONGEST} strongest lines, not the pattern")
+    add("--size", type=float, metavar="NM", help="size of the crystallites; default: large")
+    add("--strain", type=float, default=0.0, metavar="ΔD/D", help="width of its distribution")
+    add(
+        "--preferred_orientation",
+        metavar="H,K,L:R",
+        help="direction and March coefficient, such as 0,0,1:0.7",
+    )
+    add("--displacements", action="store_true", help="thermal motion as the CIF says")
+    add("--sticks", action="store_true", help=f"the {MOST_LINES} strongest lines, not the pattern")
     add("--out", type=Path, metavar="FILE", help=".csv or .png; default: CSV to standard output")
     return parser
 
@@ -110,34 +253,50 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     if options.out and options.out.suffix not in (".csv", ".png"):
         raise InputError(f"--out={options.out}: give a name that ends in .csv or .png")
-    chosen = _instrument(options)
+    chosen, sample, table = _instrument(options), _sample(options), options.scattering_lengths
     crystal = _read(options.file)
     try:
         sticks = reflections(
-            crystal, chosen.wavelength, chosen.reflection_range, options.scattering_lengths
+            crystal,
+            chosen.wavelength,
+            chosen.reflection_range,
+            table,
+            radiation=chosen.radiation,
+            sample=sample,
         )
-        pattern = _pattern(sticks, chosen)
+        pattern = simulate(crystal, chosen, table, sample)
     except StructureError as error:
         remedy = _REMEDIES[error.reason]
         raise InputError(f"{options.file}: {error}: {remedy}") from None
-    lines = _strongest(powder_lines(_within_grid(sticks, chosen), crystal))
+    for note in notes(crystal.species, chosen.radiation, table, chosen.wavelength):
+        print(f"note: {note}", file=sys.stderr)
+    lines = strongest(powder_lines(_within_grid(sticks, chosen), crystal))
     if options.out and options.out.suffix == ".png":
         name = os.fsencode(options.file.name).decode(errors="replace")
-        title = f"{name}: {crystal.formula}, {chosen.wavelength:g} Å"
+        title = f"{name}: {crystal.formula}, {chosen.radiation} {chosen.wavelength:g} Å"
         curve = None if options.sticks else (chosen.two_theta, pattern)
-        _save(options.out, _picture(title, lines, curve))
+        save(options.out, picture(title, lines, curve))
         return
-    text = _stick_table(lines) if options.sticks else _pattern_table(chosen.two_theta, pattern)
+    text = stick_table(lines) if options.sticks else pattern_table(chosen.two_theta, pattern)
     if options.out:
-        _save(options.out, text.encode())
+        save(options.out, text.encode())
     else:
         print_all(text)
 
 
 def _instrument(options: argparse.Namespace) -> Instrument:
-    changes: dict[str, Any] = {"radiation": options.radiation}
+    radiation = options.radiation
+    if radiation is not None and radiation not in RADIATIONS:
+        raise InputError(f"--radiation={radiation}: choose {' or '.join(RADIATIONS)}")
+    named = instrument(options.instrument or DEFAULT_OF_RADIATION[radiation or "neutron"])
+    if radiation not in (None, named.radiation):
+        raise InputError(
+            f"--radiation={radiation}: {named.name} measures with {named.radiation}s; "
+            "name another --instrument, or none"
+        )
+    changes: dict[str, Any] = {}
     if options.wavelength is not None:
-        changes["wavelength"] = options.wavelength
+        changes = {"wavelength": options.wavelength, "wavelength_2": 0.0, "ratio_2": 0.0}
     if options.two_theta is not None:
         try:
             start, stop, step = (float(part) for part in options.two_theta.split(":"))
@@ -146,7 +305,27 @@ def _instrument(options: argparse.Namespace) -> Instrument:
                 f"--two_theta={options.two_theta}: give START:STOP:STEP, such as 5:150:0.05"
             ) from None
         changes |= {"two_theta_min": start, "two_theta_max": stop, "two_theta_step": step}
-    return replace(instrument(options.instrument), **changes)
+    return replace(named, **changes)
+
+
+def _sample(options: argparse.Namespace) -> Sample:
+    orientation = None
+    if options.preferred_orientation is not None:
+        try:
+            axis, coefficient = options.preferred_orientation.split(":")
+            h, k, l = (int(index) for index in axis.split(","))  # noqa: E741
+            orientation = (h, k, l), float(coefficient)
+        except ValueError:
+            raise InputError(
+                f"--preferred_orientation={options.preferred_orientation}: give H,K,L:R, such as "
+                "0,0,1:0.7"
+            ) from None
+    return Sample(
+        size=options.size,
+        strain=options.strain,
+        preferred_orientation=orientation,
+        displacements=options.displacements,
+    )
 
 
 def _read(path: Path) -> Crystal:
@@ -161,76 +340,6 @@ def _read(path: Path) -> Crystal:
 def _within_grid(sticks: StickList, instrument: Instrument) -> StickList:
     grid = instrument.two_theta
     return sticks.select((sticks.two_theta >= grid[0]) & (sticks.two_theta <= grid[-1]))
-
-
-def _strongest(lines: StickList) -> StickList:
-    """Returns the strongest lines, in order of 2θ, with the intensity of the first set to 100."""
-    order = np.sort(np.argsort(-lines.intensity, kind="stable")[:_STRONGEST])
-    chosen = lines.select(order)
-    return replace(chosen, intensity=100 * chosen.intensity / chosen.intensity.max())
-
-
-def _pattern_table(two_theta: Iterable[float], pattern: Iterable[float]) -> str:
-    rows = ((f"{x:.6g}", f"{y:.7g}") for x, y in zip(two_theta, pattern, strict=True))
-    return _csv(("two_theta", "intensity"), rows)
-
-
-def _stick_table(lines: StickList) -> str:
-    header = ("h", "k", "l", "d", "two_theta", "multiplicity", "f_squared", "intensity")
-    rows = (
-        (*hkl, f"{d:.7g}", f"{two_theta:.5f}", multiplicity, f"{f_squared:.7g}", f"{intensity:.6g}")
-        for hkl, d, two_theta, multiplicity, f_squared, intensity in zip(
-            lines.hkl.tolist(),
-            lines.d,
-            lines.two_theta,
-            lines.multiplicity,
-            lines.f_squared,
-            lines.intensity,
-            strict=True,
-        )
-    )
-    return _csv(header, rows)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _picture(title: str, lines: StickList, curve: tuple[np.ndarray, np.ndarray] | None) -> bytes:
-    """Draws the pattern over marks at its lines, or else the lines themselves, as PNG."""
-    from matplotlib.figure import Figure  # slow to import, and rarely needed
-
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    if curve is None:
-        axes.vlines(lines.two_theta, 0, lines.intensity, linewidth=1)
-        axes.set(ylabel="intensity (strongest line = 100)", ylim=(0, None))
-    else:
-        two_theta, pattern = curve
-        axes.plot(two_theta, pattern, linewidth=0.8)
-        axes.plot(lines.two_theta, np.full(len(lines), -0.04), "|", color="black", markersize=7)
-        axes.set(ylabel="intensity (maximum = 1)", xlim=(two_theta[0], two_theta[-1]))
-    axes.set_title(title, parse_math=False)
-    axes.set_xlabel("2θ (degrees)")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
-
-
-def _save(path: Path, content: bytes) -> None:
-    """Writes a file so that no one ever sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
 
 
 if __name__ == "__main__":

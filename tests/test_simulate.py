@@ -164,7 +164,7 @@ def test_an_output_that_takes_no_more(silicon, output):
         ("--two_theta=a:b:c", "give START:STOP:STEP"),
         ("--two_theta=150:5:0.05", "two-theta range 150.0:5.0:0.05: give start < stop"),
         ("--two_theta=5:150:2", "give a smaller step"),
-        ("--radiation=gamma", "radiation 'gamma'"),
+        ("--radiation=gamma", "--radiation=gamma: choose neutron or xray"),
         ("--scattering_lengths=mine", "scattering lengths 'mine': choose one of"),
         ("--instrument=mine", "unknown instrument 'mine'"),
         ("--out=pattern.pdf", "pattern.pdf: give a name that ends in .csv or .png"),

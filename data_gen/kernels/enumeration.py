@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from data_gen.compiled import kernel
+from data_gen.kernels.compiled import kernel
 from data_gen.operations import DEN
 
 
@@ -33,7 +33,7 @@ def unique_reflections(
     Returns:
         Indices, in lexicographic order; 1/d²; multiplicity.
     """
-    reciprocal = _reciprocal(metric)
+    reciprocal = reciprocal_metric(metric)
     rows, capacity = _rows(metric, reciprocal, most, k_bounds, l_bounds)
     hkl = np.empty((capacity, 3), dtype=np.int64)
     squared = np.empty(capacity)
@@ -185,7 +185,7 @@ def _stabiliser_order(
 
 
 @kernel
-def _reciprocal(metric: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
+def reciprocal_metric(metric: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
     """Returns the inverse, by cofactors."""
     inverse = np.empty((3, 3))
     for i in range(3):

@@ -1,0 +1,102 @@
+"""Crystals and what scatters in them as arrays, which the kernels read without Python's help."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from data_gen.crystal import Crystal
+from data_gen.kernels.batch import PackedCrystals, PackedSettings, Scatterers
+from data_gen.scattering import amplitudes, form_factors
+from data_gen.setting import prepare_setting
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalTable:
+    """Many crystals in a few arrays: what is simulated again and again is packed once.
+
+    Attributes:
+        cells: Cell of each crystal, see `data_gen.crystal.Crystal`.
+        species: All species that occur.
+        crystals: Everything else.
+        settings: The settings that occur.
+    """
+
+    cells: Float64[np.ndarray, "crystals 6"]
+    species: tuple[str, ...]
+    crystals: PackedCrystals
+    settings: PackedSettings
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @classmethod
+    def of(cls, crystals: Iterable[Crystal]) -> "CrystalTable":
+        """Packs crystals.
+
+        Raises:
+            ValueError: There are none.
+        """
+        crystals = list(crystals)
+        if not crystals:
+            raise ValueError("no crystals")
+        settings = {c.setting: None for c in crystals}
+        species = {symbol: None for c in crystals for symbol in c.species}
+        number_of_setting = dict(zip(settings, range(len(settings)), strict=True))
+        number_of_species = dict(zip(species, range(len(species)), strict=True))
+        packed = PackedCrystals(
+            setting=np.array([number_of_setting[c.setting] for c in crystals], np.int64),
+            sites_from=_offsets(len(c.species) for c in crystals),
+            species=np.array([number_of_species[s] for c in crystals for s in c.species], np.int64),
+            occupancies=np.concatenate([c.occupancies for c in crystals]),
+            positions=np.concatenate([c.positions for c in crystals]),
+            displacements=np.concatenate([c.displacements for c in crystals]),
+        )
+        cells = np.array([c.cell for c in crystals])
+        return cls(cells, tuple(species), packed, _pack_settings(tuple(settings)))
+
+    def species_of(self, index: int) -> tuple[str, ...]:
+        """Returns the species of each site of a crystal."""
+        start, end = self.crystals.sites_from[index : index + 2]
+        return tuple(self.species[number] for number in self.crystals.species[start:end])
+
+
+def scatterers(
+    species: Sequence[str], radiation: str, table: str, wavelengths: Float64[np.ndarray, "n"]
+) -> tuple[Scatterers, Int64[np.ndarray, "n"]]:
+    """Returns what species scatter at some wavelengths, and which row holds each wavelength.
+
+    Raises:
+        InputError: There is no such radiation or table.
+    """
+    distinct, rows = np.unique(wavelengths, return_inverse=True)
+    powers = amplitudes(species, radiation, table, distinct)
+    factors = form_factors(species, radiation).copy()
+    powers[:, np.isnan(factors).any(axis=1)] = np.nan
+    return Scatterers(powers, factors, radiation == "xray"), rows
+
+
+@lru_cache(maxsize=256)
+def _pack_settings(names: tuple[str, ...]) -> PackedSettings:
+    settings = [prepare_setting(name) for name in names]
+    return PackedSettings(
+        index_basis=np.array([s.index_basis for s in settings]),
+        axes=np.array([s.axes for s in settings]),
+        centric=np.array([s.centric for s in settings]),
+        operations_from=_offsets(len(s.rotations) for s in settings),
+        rotations=np.concatenate([s.rotations for s in settings]),
+        translations=np.concatenate([s.translations for s in settings]),
+        laue_from=_offsets(len(s.laue) for s in settings),
+        laue=np.concatenate([s.laue for s in settings]),
+        shifts=np.concatenate([s.shifts for s in settings]),
+        k_bounds_from=_offsets(len(s.k_bounds) for s in settings),
+        k_bounds=np.concatenate([s.k_bounds for s in settings]),
+        l_bounds_from=_offsets(len(s.l_bounds) for s in settings),
+        l_bounds=np.concatenate([s.l_bounds for s in settings]),
+    )
+
+
+def _offsets(lengths: Iterable[int]) -> Int64[np.ndarray, "n+1"]:
+    return np.cumsum([0, *lengths])
