@@ -4,16 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from direct_sum import make
 
+from data_gen.conditions import conditions
 from data_gen.crystal import Crystal
 from data_gen.errors import Reason, StructureError
 from data_gen.instrument import instrument
-from data_gen.simulate import main, simulate
+from data_gen.packing import CrystalTable
+from data_gen.reflections import reflections
+from data_gen.sample import IDEAL, Sample
+from data_gen.simulate import main, simulate, simulate_many, simulate_under
 
 SILICON = """data_silicon
 _cell_length_a 5.43102
@@ -74,6 +79,96 @@ def test_a_crystal_without_reflections_in_range_is_refused():
     with pytest.raises(StructureError) as caught:
         simulate(crystal, instrument("bt1_ge311"))
     assert caught.value.reason is Reason.NO_REFLECTIONS
+
+
+# ---------------------------------------------------------------- many at once
+
+GADOLINIUM = make([3.6, 3.6, 5.8, 90, 90, 120], "-P 6c 2c", ("Gd",), [1], [[1 / 3, 2 / 3, 0.25]])
+POLONIUM = make([3.35] * 3 + [90] * 3, "-P 4 2 3", ("Po",), [1], [[0, 0, 0]])
+TINY = make([1.0] * 3 + [90] * 3, "-P 4 2 3", ("Na",), [1.0], [[0, 0, 0]])
+
+
+@pytest.mark.parametrize("threads", [1, 2, None])
+def test_many_patterns_are_those_of_each_crystal(threads):
+    crystals = [Crystal.from_cif_text(SILICON), GADOLINIUM] * 50
+    made = simulate_many(crystals, instrument("d20"), threads=threads)
+    assert not made.errors
+    for crystal, pattern in zip(crystals[:2], made.patterns[-2:], strict=True):
+        np.testing.assert_array_equal(pattern, simulate(crystal, instrument("d20")))
+
+
+def test_crystals_that_cannot_serve_lose_no_others():
+    silicon = Crystal.from_cif_text(SILICON)
+    chosen = instrument("bt1_ge311")
+    made = simulate_many([POLONIUM, silicon, TINY], chosen)
+    assert {n: error.reason for n, error in made.errors.items()} == {
+        0: Reason.NO_SCATTERING_LENGTH,
+        2: Reason.NO_REFLECTIONS,
+    }
+    assert "Po in table periodictable" in str(made.errors[0])
+    assert not made.patterns[[0, 2]].any()
+    np.testing.assert_array_equal(made.patterns[1], simulate(silicon, chosen))
+
+
+def test_no_crystals_make_no_patterns():
+    made = simulate_many([], instrument("d20"))
+    assert made.patterns.shape == (0, len(instrument("d20").two_theta))
+
+
+def test_motion_that_a_file_does_not_give_is_refused():
+    crystal = Crystal.from_cif_text(SILICON)
+    with pytest.raises(StructureError) as caught:
+        simulate(crystal, instrument("d20"), sample=Sample(displacements=True))
+    assert caught.value.reason is Reason.NO_DISPLACEMENT
+
+
+def test_each_pattern_can_have_conditions_of_its_own():
+    table = CrystalTable.of([Crystal.from_cif_text(SILICON), GADOLINIUM])
+    chosen = [instrument("hrpt"), instrument("d1a"), instrument("hrpt")]
+    rows = np.concatenate([conditions(each, IDEAL) for each in chosen])
+    which = np.array([1, 0, 0])
+    made = simulate_under(table, which, rows, instrument("hrpt").two_theta)
+    for n in (0, 2):
+        crystal = [Crystal.from_cif_text(SILICON), GADOLINIUM][which[n]]
+        np.testing.assert_allclose(made.patterns[n], simulate(crystal, chosen[n]), atol=2e-6)
+    other = simulate(Crystal.from_cif_text(SILICON), chosen[2])
+    assert np.abs(made.patterns[1] - other).max() > 0.1
+
+
+def test_a_distorted_cell_is_given_its_symmetry():
+    table = CrystalTable.of([GADOLINIUM])
+    chosen = instrument("bt1_ge311")
+    cells = np.array([[3.7, 3.72, 5.9, 90, 90, 120], [3.7, 3.7, 5.9, 90, 90, 120.0]])
+    made = simulate_under(
+        table, np.zeros(2, int), conditions(chosen, IDEAL, 2), chosen.two_theta, cells=cells
+    )
+    stretched = replace(GADOLINIUM, cell=cells[1])
+    np.testing.assert_allclose(made.patterns[1], simulate(stretched, chosen), atol=1e-6)
+    a, b = cells[0, :2]
+    mean = np.sqrt((2 * a * a + 2 * b * b - a * b) / 3)  # of a², b² and (a + b)²
+    expected = simulate(replace(GADOLINIUM, cell=np.array([mean, mean, *cells[0, 2:]])), chosen)
+    np.testing.assert_allclose(made.patterns[0], expected, atol=1e-5)
+
+
+def test_size_and_strain_broaden():
+    crystal, chosen = Crystal.from_cif_text(SILICON), instrument("hrpt")
+    sharp = simulate(crystal, chosen)
+    for sample in (Sample(size=10), Sample(strain=0.01)):
+        broad = simulate(crystal, chosen, sample=sample)
+        assert broad.sum() > 1.1 * sharp.sum()  # wider peaks of the same height
+
+
+def test_preferred_orientation_favours_its_direction():
+    crystal = GADOLINIUM
+
+    def share(r):
+        lines = reflections(
+            crystal, 1.5, (10, 100), sample=Sample(preferred_orientation=((0, 0, 1), r))
+        )
+        along = (lines.hkl[:, :2] == 0).all(axis=1)
+        return lines.intensity[along].sum() / lines.intensity.sum()
+
+    assert share(0.5) > share(1.0) > share(2.0)
 
 
 # ---------------------------------------------------------------- command line

@@ -347,7 +347,7 @@ def _squares(
     if not vary and not move:
         constant = amplitudes[site_of] * weights
         return squares_of_constant_amplitudes(indices, images, constant, centric)
-    motion = np.empty((0, 6))
+    motion = np.empty((6, 0))
     if move:
         tensors = primitive_displacements(displacements, cell, basis)
         motion = motion_of_images(

@@ -19,7 +19,7 @@ def motion_of_images(
     rotations: Float64[np.ndarray, "ops 3 3"],
     translations: Float64[np.ndarray, "ops 3"],
     centric: bool,
-) -> Float64[np.ndarray, "images 6"]:
+) -> Float64[np.ndarray, "6 images"]:
     """Turns the displacement tensors of sites into those of their images.
 
     Each is the mean over all operations that lead to the image, so that it has the symmetry of its
@@ -34,8 +34,11 @@ def motion_of_images(
         rotations: Operations.
         translations: Operations.
         centric: Whether the images' inverses are not listed.
+
+    Returns:
+        The six factors of each image.
     """
-    motion = np.zeros((len(images), 6))
+    motion = np.zeros((6, len(images)))
     point = np.empty(3)
     for j in range(len(images)):
         tensor, found = _matrix(displacements[site_of[j]]), 0
@@ -47,8 +50,8 @@ def motion_of_images(
                 found += 1
         mean /= found
         for i in range(3):
-            motion[j, i] = mean[i, i]
-            motion[j, 3 + i] = mean[(i + 1) % 3, (i + 2) % 3]
+            motion[i, j] = mean[i, i]
+            motion[3 + i, j] = mean[(i + 1) % 3, (i + 2) % 3]
     return motion
 
 
