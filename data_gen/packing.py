@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from data_gen.crystal import Crystal
-from data_gen.kernels.batch import PackedCrystals, PackedSettings, Scatterers
+from data_gen.kernels.crystals import PackedCrystals, PackedSettings, Scatterers
 from data_gen.scattering import amplitudes, form_factors
 from data_gen.setting import prepare_setting
 

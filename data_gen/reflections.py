@@ -10,7 +10,14 @@ from jaxtyping import Float64, Int64
 from data_gen.conditions import powder_conditions
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
-from data_gen.kernels import batch
+from data_gen.kernels.batch import stick_lists
+from data_gen.kernels.crystals import (
+    DONE,
+    MAX_REFLECTIONS,
+    MAX_TERMS,
+    NO_AMPLITUDE,
+    NO_DISPLACEMENT,
+)
 from data_gen.packing import CrystalTable, scatterers
 from data_gen.parallel import map_pieces
 from data_gen.sample import IDEAL, Sample
@@ -131,14 +138,14 @@ def reflections_many(
     powers, _ = scatterers(table.species, radiation, scattering_lengths, condition["wavelength"])
 
     def work(first: int, end: int) -> list[StickList | StructureError]:
-        statuses, begins, hkl, multiplicity, values = batch.stick_lists(
+        statuses, begins, hkl, multiplicity, values = stick_lists(
             table.crystals, table.cells, table.settings, powers, condition, first, end
         )
-        d, two_theta, f_squared, intensity = values
+        d, two_theta, f_squared, intensity = np.ascontiguousarray(values.T)
         columns = (hkl, d, two_theta, multiplicity, f_squared, intensity)
         return [
             StickList(*(column[begins[n] : begins[n + 1]] for column in columns))
-            if status == batch.DONE
+            if status == DONE
             else problem(int(status), table, first + n, powers.amplitudes[0], scattering_lengths)
             for n, status in enumerate(statuses)
         ]
@@ -163,16 +170,16 @@ def problem(
         amplitudes: Amplitude of each species of the table.
         scattering_lengths: Where they come from.
     """
-    if status == batch.NO_AMPLITUDE:
+    if status == NO_AMPLITUDE:
         known = dict(zip(table.species, ~np.isnan(amplitudes), strict=True))
         missing = next(species for species in table.species_of(index) if not known[species])
         return StructureError(
             Reason.NO_SCATTERING_LENGTH, f"{missing} in table {scattering_lengths}"
         )
-    if status == batch.NO_DISPLACEMENT:
+    if status == NO_DISPLACEMENT:
         detail = "a site has no usable displacement parameters"
         return StructureError(Reason.NO_DISPLACEMENT, detail)
-    detail = f"over {batch.MAX_REFLECTIONS:.0e} reflections, or {batch.MAX_TERMS:.0e} terms"
+    detail = f"over {MAX_REFLECTIONS:,} reflections or {MAX_TERMS:,} terms"
     return StructureError(Reason.TOO_LARGE, detail)
 
 

@@ -21,7 +21,8 @@ from data_gen.instrument import (
     Instrument,
     instrument,
 )
-from data_gen.kernels import batch
+from data_gen.kernels.batch import fill_patterns
+from data_gen.kernels.crystals import DONE, NO_INTENSITY, NO_REFLECTIONS
 from data_gen.packing import CrystalTable, scatterers
 from data_gen.parallel import map_pieces
 from data_gen.pattern_files import MOST_LINES, pattern_table, picture, save, stick_table, strongest
@@ -150,7 +151,7 @@ def simulate_under(
     start, step = float(grid[0]), float(grid[-1] - grid[0]) / (len(grid) - 1)
 
     def work(first: int, end: int) -> None:
-        batch.fill_patterns(
+        fill_patterns(
             which[first:end],
             cells[first:end],
             distorted,
@@ -177,7 +178,7 @@ def simulate_under(
             conditions[n],
             grid,
         )
-        for n in np.flatnonzero(statuses != batch.DONE)
+        for n in np.flatnonzero(statuses != DONE)
     }
     return Patterns(patterns, errors)
 
@@ -191,11 +192,11 @@ def _problem(
     condition: np.void,
     grid: Float64[np.ndarray, " points"],
 ) -> StructureError:
-    if status == batch.NO_REFLECTIONS:
+    if status == NO_REFLECTIONS:
         wavelength = float(condition["wavelength"])
         detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {wavelength:g} Å"
         return StructureError(Reason.NO_REFLECTIONS, detail)
-    if status == batch.NO_INTENSITY:
+    if status == NO_INTENSITY:
         return StructureError(Reason.NO_REFLECTIONS, "all reflections have zero intensity")
     return problem(status, table, index, amplitudes, scattering_lengths)
 

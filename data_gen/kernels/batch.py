@@ -4,88 +4,39 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Complex128, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64, Num
 
 from data_gen.kernels.compiled import kernel
+from data_gen.kernels.crystals import (
+    DONE,
+    NO_INTENSITY,
+    NO_REFLECTIONS,
+    PackedCrystals,
+    PackedSettings,
+    Scatterers,
+    UnpackedCrystal,
+    check,
+    range_of_inverse_squares,
+    unpack,
+)
 from data_gen.kernels.enumeration import unique_reflections
 from data_gen.kernels.intensities import apply_march_dollase, lorentz_polarisation
 from data_gen.kernels.motion import motion_of_images, primitive_displacements
 from data_gen.kernels.peaks import draw_peaks
-from data_gen.kernels.sites import (
-    congruent,
-    distinct_images,
-    metric_tensor,
-    primitive_positions,
-    symmetric_metric,
-)
+from data_gen.kernels.sites import distinct_images, primitive_positions
 from data_gen.kernels.structure_factors import (
     squares_of_constant_amplitudes,
     squares_of_varying_amplitudes,
 )
 
-DONE, TOO_LARGE, NO_AMPLITUDE, NO_DISPLACEMENT, NO_REFLECTIONS, NO_INTENSITY = range(6)
-"""What became of a crystal."""
-
-MAX_REFLECTIONS = 1_000_000
-MAX_TERMS = 1_000_000_000
-"""Largest number of reflections times sites: about one second of work."""
-
-
-class PackedSettings(NamedTuple):
-    """Settings one after another; attributes as in `data_gen.setting.PreparedSetting`.
-
-    Entries n of the ``…_from`` arrays are where the rows of setting n begin, and n + 1 where they
-    end.
-    """
-
-    index_basis: Int64[np.ndarray, "settings 3 3"]
-    axes: Float64[np.ndarray, "settings 3 3"]
-    centric: Bool[np.ndarray, " settings"]
-    operations_from: Int64[np.ndarray, " settings+1"]
-    rotations: Float64[np.ndarray, "ops 3 3"]
-    translations: Float64[np.ndarray, "ops 3"]
-    laue_from: Int64[np.ndarray, " settings+1"]
-    laue: Int64[np.ndarray, "laue 3 3"]
-    shifts: Int64[np.ndarray, "laue 3"]
-    k_bounds_from: Int64[np.ndarray, " settings+1"]
-    k_bounds: Int64[np.ndarray, "k_bounds 2"]
-    l_bounds_from: Int64[np.ndarray, " settings+1"]
-    l_bounds: Int64[np.ndarray, "l_bounds 3"]
-
-
-class PackedCrystals(NamedTuple):
-    """Crystals one after another; attributes as in `data_gen.crystal.Crystal`.
-
-    `setting` and `species` are numbers of rows in the tables of settings and scatterers; the sites
-    of crystal n are those from sites_from[n] to before sites_from[n + 1].
-    """
-
-    setting: Int64[np.ndarray, " crystals"]
-    sites_from: Int64[np.ndarray, " crystals+1"]
-    species: Int64[np.ndarray, " sites"]
-    occupancies: Float64[np.ndarray, " sites"]
-    positions: Float64[np.ndarray, "sites 3"]
-    displacements: Float64[np.ndarray, "sites 6"]
-
-
-class Scatterers(NamedTuple):
-    """What atoms scatter; see `data_gen.scattering`.
-
-    Attributes:
-        amplitudes: For each wavelength and species, NaN where unknown.
-        form_factors: For each species.
-        vary: Whether form factors are other than zero.
-    """
-
-    amplitudes: Complex128[np.ndarray, "wavelengths species"]
-    form_factors: Float64[np.ndarray, "species 9"]
-    vary: bool
-
 
 class _Reflections(NamedTuple):
-    """Reflections of one crystal, in the primitive cell; `strength` is what one d contributes."""
+    """Reflections of one crystal.
 
-    status: int
+    Indices and |F|² are those of the primitive cell; `strength` is what a set of equivalent
+    reflections contributes, before the angular factor.
+    """
+
     indices: Int64[np.ndarray, "n 3"]
     inverse_squares: Float64[np.ndarray, " n"]
     multiplicity: Int64[np.ndarray, " n"]
@@ -126,12 +77,10 @@ def fill_patterns(
     """
     for n in range(len(which)):
         patterns[n] = 0
-        amplitudes = scatterers.amplitudes[rows[n]]
-        found = _reflections(
-            which[n], cells[n], distorted, crystals, settings, amplitudes, scatterers, conditions[n]
-        )
-        statuses[n] = found.status
-        if found.status == DONE:
+        crystal = unpack(which[n], cells[n], distorted, crystals, settings, scatterers, rows[n])
+        statuses[n] = check(crystal, conditions[n])
+        if statuses[n] == DONE:
+            found = _reflections(crystal, scatterers.vary, conditions[n])
             statuses[n] = _draw(found, conditions[n], start, step, patterns[n])
 
 
@@ -204,7 +153,7 @@ def stick_lists(
     Int64[np.ndarray, " end-first+1"],
     Int64[np.ndarray, "n 3"],
     Int64[np.ndarray, " n"],
-    Float64[np.ndarray, "4 n"],
+    Float64[np.ndarray, "n 4"],
 ]:
     """Lists the reflections of the crystals from `first` to before `end`.
 
@@ -216,142 +165,107 @@ def stick_lists(
     begins = np.zeros(end - first + 1, dtype=np.int64)
     hkl = np.empty((512 * (end - first), 3), dtype=np.int64)
     multiplicity = np.empty(len(hkl), dtype=np.int64)
-    values = np.empty((4, len(hkl)))
+    values = np.empty((len(hkl), 4))
     n = 0
     for i in range(first, end):
-        amplitudes = scatterers.amplitudes[0]
-        found = _reflections(
-            i, cells[i], False, crystals, settings, amplitudes, scatterers, condition[0]
-        )
-        statuses[i - first] = found.status
-        count = len(found.strength)
-        if n + count > len(hkl):
-            capacity = 2 * (n + count)
-            hkl = np.concatenate((hkl[:n], np.empty((capacity - n, 3), dtype=np.int64)))
-            multiplicity = np.concatenate(
-                (multiplicity[:n], np.empty(capacity - n, dtype=np.int64))
-            )
-            larger = np.empty((4, capacity))
-            larger[:, :n] = values[:, :n]
-            values = larger
-        basis = settings.index_basis[crystals.setting[i]]
-        cells_squared = (basis[0, 0] * basis[1, 1] * basis[2, 2]) ** 2
-        two_theta, intensity = _observe(found, condition[0].wavelength, 1.0, condition[0])
-        for q in range(count):
-            for column in range(3):
-                hkl[n, column] = 0
-                for row in range(column + 1):
-                    hkl[n, column] += found.indices[q, row] * basis[row, column]
-            multiplicity[n] = found.multiplicity[q]
-            values[0, n] = 1 / math.sqrt(found.inverse_squares[q])
-            values[1, n] = two_theta[q]
-            values[2, n] = found.f_squared[q] * cells_squared
-            values[3, n] = intensity[q] * cells_squared
-            n += 1
+        crystal = unpack(i, cells[i], False, crystals, settings, scatterers, 0)
+        statuses[i - first] = check(crystal, condition[0])
         begins[i - first + 1] = n
-    return statuses, begins, hkl[:n], multiplicity[:n], values[:, :n]
+        if statuses[i - first] != DONE:
+            continue
+        found = _reflections(crystal, scatterers.vary, condition[0])
+        end_of_it = n + len(found.strength)
+        if end_of_it > len(hkl):
+            hkl = _grown(hkl, 2 * end_of_it)
+            multiplicity = _grown(multiplicity, 2 * end_of_it)
+            values = _grown(values, 2 * end_of_it)
+        _write(found, crystal.index_basis, condition[0], hkl[n:], multiplicity[n:], values[n:])
+        begins[i - first + 1] = n = end_of_it
+    return statuses, begins, hkl[:n], multiplicity[:n], values[:n]
+
+
+@kernel
+def _grown(rows: Num[np.ndarray, "n ..."], capacity: int) -> Num[np.ndarray, "capacity ..."]:
+    """Returns a longer array that begins with the same rows."""
+    longer = np.empty((capacity, *rows.shape[1:]), dtype=rows.dtype)
+    longer[: len(rows)] = rows
+    return longer
+
+
+@kernel
+def _write(
+    found: _Reflections,
+    basis: Int64[np.ndarray, "3 3"],
+    condition: Any,  # noqa: ANN401
+    hkl: Int64[np.ndarray, "n 3"],
+    multiplicity: Int64[np.ndarray, " n"],
+    values: Float64[np.ndarray, "n 4"],
+) -> None:
+    """Writes reflections as those of the conventional cell, see `stick_lists`."""
+    cells_squared = (basis[0, 0] * basis[1, 1] * basis[2, 2]) ** 2
+    two_theta, intensity = _observe(found, condition.wavelength, 1.0, condition)
+    for q in range(len(found.strength)):
+        for column in range(3):
+            hkl[q, column] = 0
+            for row in range(column + 1):
+                hkl[q, column] += found.indices[q, row] * basis[row, column]
+        multiplicity[q] = found.multiplicity[q]
+        values[q, 0] = 1 / math.sqrt(found.inverse_squares[q])
+        values[q, 1] = two_theta[q]
+        values[q, 2] = found.f_squared[q] * cells_squared
+        values[q, 3] = intensity[q] * cells_squared
 
 
 @kernel
 def _reflections(
-    i: int,
-    cell: Float64[np.ndarray, "6"],
-    distorted: bool,
-    crystals: PackedCrystals,
-    settings: PackedSettings,
-    amplitudes: Complex128[np.ndarray, " species"],
-    scatterers: Scatterers,
+    crystal: UnpackedCrystal,
+    vary: bool,
     condition: Any,  # noqa: ANN401
 ) -> _Reflections:
-    """Finds the reflections of crystal `i` within the range of the condition, and their |F|²."""
-    n = crystals.setting[i]
-    sites = slice(crystals.sites_from[i], crystals.sites_from[i + 1])
-    operations = slice(settings.operations_from[n], settings.operations_from[n + 1])
-    laue_rows = slice(settings.laue_from[n], settings.laue_from[n + 1])
-    rotations, laue = settings.rotations[operations], settings.laue[laue_rows]
-    basis, axes = settings.index_basis[n], settings.axes[n]
-    metric = congruent(metric_tensor(cell), axes)
-    if distorted:
-        metric = symmetric_metric(metric, rotations)
-    least, most = _range_of_inverse_squares(condition)
-    status = DONE
-    for species in crystals.species[sites]:
-        if math.isnan(amplitudes[species].real):
-            status = NO_AMPLITUDE
-    if condition.displacements and np.isnan(crystals.displacements[sites]).any():
-        status = NO_DISPLACEMENT
-    if _is_too_large(metric, most, (sites.stop - sites.start) * len(rotations)):
-        status = TOO_LARGE
-    if status != DONE:
-        empty = np.empty(0)
-        none = np.empty(0, dtype=np.int64)
-        return _Reflections(status, np.empty((0, 3), dtype=np.int64), empty, none, empty, empty)
-
+    """Finds the reflections of a crystal within the range of the condition, and their |F|²."""
+    least, most = range_of_inverse_squares(condition)
     indices, inverse_squares, multiplicity = unique_reflections(
-        metric,
+        crystal.metric,
         least,
         most,
-        laue,
-        settings.shifts[laue_rows],
-        settings.k_bounds[settings.k_bounds_from[n] : settings.k_bounds_from[n + 1]],
-        settings.l_bounds[settings.l_bounds_from[n] : settings.l_bounds_from[n + 1]],
+        crystal.laue,
+        crystal.shifts,
+        crystal.k_bounds,
+        crystal.l_bounds,
     )
-    f_squared = _squares(
-        indices,
-        inverse_squares,
-        cell,
-        basis,
-        rotations,
-        settings.translations[operations],
-        settings.centric[n],
-        crystals.positions[sites],
-        crystals.occupancies[sites],
-        crystals.displacements[sites],
-        amplitudes[crystals.species[sites]],
-        scatterers.form_factors[crystals.species[sites]],
-        scatterers.vary,
-        condition.displacements,
-    )
+    f_squared = _squares(crystal, indices, inverse_squares, vary, condition.displacements)
     strength = multiplicity * f_squared
     if condition.march != 1:
         given = (condition.axis_h, condition.axis_k, condition.axis_l)
         axis = np.zeros(3)
         for column in range(3):
             for row in range(3):
-                axis[column] += given[row] * axes[row, column]
-        apply_march_dollase(strength, indices, metric, laue, axis, condition.march)
-    return _Reflections(DONE, indices, inverse_squares, multiplicity, f_squared, strength)
+                axis[column] += given[row] * crystal.axes[row, column]
+        apply_march_dollase(strength, indices, crystal.metric, crystal.laue, axis, condition.march)
+    return _Reflections(indices, inverse_squares, multiplicity, f_squared, strength)
 
 
 @kernel
 def _squares(
+    crystal: UnpackedCrystal,
     indices: Int64[np.ndarray, "n 3"],
     inverse_squares: Float64[np.ndarray, " n"],
-    cell: Float64[np.ndarray, "6"],
-    basis: Int64[np.ndarray, "3 3"],
-    rotations: Float64[np.ndarray, "ops 3 3"],
-    translations: Float64[np.ndarray, "ops 3"],
-    centric: bool,
-    positions: Float64[np.ndarray, "sites 3"],
-    occupancies: Float64[np.ndarray, " sites"],
-    displacements: Float64[np.ndarray, "sites 6"],
-    amplitudes: Complex128[np.ndarray, " sites"],
-    form_factors: Float64[np.ndarray, "sites 9"],
     vary: bool,
     move: bool,
 ) -> Float64[np.ndarray, " n"]:
     """Returns |F|² of the primitive cell."""
-    primitive = primitive_positions(basis, positions)
-    site_of, images, stands_for = distinct_images(rotations, translations, primitive, centric)
-    weights = occupancies[site_of] * stands_for
+    rotations, translations, centric = crystal.rotations, crystal.translations, crystal.centric
+    positions = primitive_positions(crystal.index_basis, crystal.positions)
+    site_of, images, stands_for = distinct_images(rotations, translations, positions, centric)
+    weights = crystal.occupancies[site_of] * stands_for
     if not vary and not move:
-        constant = amplitudes[site_of] * weights
+        constant = crystal.amplitudes[site_of] * weights
         return squares_of_constant_amplitudes(indices, images, constant, centric)
     motion = np.empty((6, 0))
     if move:
-        tensors = primitive_displacements(displacements, cell, basis)
+        tensors = primitive_displacements(crystal.displacements, crystal.cell, crystal.index_basis)
         motion = motion_of_images(
-            tensors, primitive, images, site_of, rotations, translations, centric
+            tensors, positions, images, site_of, rotations, translations, centric
         )
     return squares_of_varying_amplitudes(
         indices,
@@ -359,37 +273,8 @@ def _squares(
         images,
         weights,
         site_of,
-        amplitudes,
-        form_factors,
+        crystal.amplitudes,
+        crystal.form_factors,
         motion,
         centric,
     )
-
-
-@kernel
-def _range_of_inverse_squares(condition: Any) -> tuple[float, float]:  # noqa: ANN401
-    """Returns the smallest and largest 1/d² in Å⁻² that either wavelength shows."""
-    long = max(condition.wavelength, condition.wavelength_2)
-    short = condition.wavelength
-    if condition.wavelength_2 > 0:
-        short = min(short, condition.wavelength_2)
-    low = math.sin(math.radians(condition.two_theta_min / 2))
-    high = math.sin(math.radians(condition.two_theta_max / 2))
-    return (2 * low / long) ** 2, (2 * high / short) ** 2
-
-
-@kernel
-def _is_too_large(metric: Float64[np.ndarray, "3 3"], most: float, images: int) -> bool:
-    """Returns whether reflections or terms are too many, before any memory is taken for them.
-
-    Half of the sphere of radius 1/d is searched in rows of constant h, k.
-    """
-    g = metric
-    squared_volume = (
-        g[0, 0] * (g[1, 1] * g[2, 2] - g[1, 2] * g[1, 2])
-        - g[0, 1] * (g[0, 1] * g[2, 2] - g[1, 2] * g[0, 2])
-        + g[0, 2] * (g[0, 1] * g[1, 2] - g[1, 1] * g[0, 2])
-    )
-    in_sphere = 2 / 3 * math.pi * most**1.5 * math.sqrt(max(squared_volume, 0.0))
-    searched = max(in_sphere, 2 * math.sqrt(g[0, 0] * g[1, 1]) * most)
-    return searched > MAX_REFLECTIONS or searched * images > MAX_TERMS

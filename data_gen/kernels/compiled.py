@@ -18,11 +18,11 @@ _FOLDER = Path(__file__).resolve().parent
 
 
 @cache
-def _digest_of_folder() -> str:
+def _digest_of_folder() -> bytes:
     digest = hashlib.sha256()
     for path in sorted(_FOLDER.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return digest.digest()
 
 
 class _WholeFolder:
@@ -37,7 +37,7 @@ class _WholeFolder:
             return None
         return super().from_function(py_func, py_file)  # pyright: ignore[reportAttributeAccessIssue]
 
-    def get_source_stamp(self) -> str:
+    def get_source_stamp(self) -> bytes:
         return _digest_of_folder()
 
 
