@@ -1,14 +1,17 @@
 """Reads what a CIF block says of a structure, without judging it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import gemmi
+import numpy as np
+from jaxtyping import Float
 
 from data_gen.errors import Reason, StructureError
-from data_gen.species import NO_ATOM, UNKNOWN, SiteSpecies, parse_formula, site_species
+from data_gen.sites import TENSOR_COMPONENTS, U_OF_B, Sites, rows_by_label
+from data_gen.species import NO_ATOM, UNKNOWN, SiteSpecies, site_species
 from data_gen.symmetry import setting_of_name, setting_of_triplets
 
 _CELL_TAGS = (
@@ -34,28 +37,27 @@ _NAME_TAGS = (
     "_symmetry_Int_Tables_number",
 )
 _FORMULA_TAGS = ("_chemical_formula_sum", "_chemical_formula_moiety")
+_LONGEST_NAME = 1000  # characters of a formula or a name that are looked at, and kept in caches
+_ISOTROPIC_TYPES = ("uiso", "uovl", "biso", "bovl")  # of _atom_site_adp_type
+
+_Columns = Mapping[str, Sequence[str]]  # values as the file writes them, by tag in lower case
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a file says of one structure.
 
     Attributes:
         cell: a, b, c in Å, alpha, beta, gamma in degrees.
         setting: See `data_gen.symmetry`.
-        species: Element or isotope of each site.
-        occupancies: As written.
-        positions: Fractional coordinates as written.
-        formula: Amounts of the elements; empty where the file has no formula.
+        sites: The sites, without vacancies and dummy atoms.
+        formula: As written; empty where the file has none.
         lacks_hydrogen: Some site's name stands for a group whose hydrogen has no coordinates.
     """
 
-    cell: tuple[float, ...]
+    cell: Float[np.ndarray, "6"]
     setting: str
-    species: tuple[str, ...]
-    occupancies: tuple[float, ...]
-    positions: tuple[tuple[float, float, float], ...]
-    formula: dict[str, float]
+    sites: Sites
+    formula: str
     lacks_hydrogen: bool
 
 
@@ -95,41 +97,51 @@ def _describes_structure(block: gemmi.cif.Block) -> bool:
 
 
 def _describe(block: gemmi.cif.Block) -> Description:
-    cell = tuple(number(block.find_value(tag) or "?") for tag in _CELL_TAGS)
+    cell = np.array([number(block.find_value(tag) or "?") for tag in _CELL_TAGS])
     formula = _formula(block)
-    types, labels, occupancies, positions = _sites(block)
-    elements = frozenset(formula)
-    found = [site_species(t, label, elements) for t, label in zip(types, labels, strict=True)]
-    return describe_sites(cell, _setting(block), found, labels, occupancies, positions, formula)
+    columns = _columns(block, "_atom_site_fract_x")
+    positions = _positions(columns)
+    count = len(positions)
+    labels = _names(block, columns, "_atom_site_label", count)
+    types = _names(block, columns, "_atom_site_type_symbol", count)
+    found = [site_species(t, label, formula) for t, label in zip(types, labels, strict=True)]
+    if "_atom_site_calc_flag" in columns:
+        flags = columns["_atom_site_calc_flag"]
+        found = [NO_ATOM if flags[i] == "dum" else found[i] for i in range(count)]
+    isotropic, anisotropic = _displacements(block, columns, labels)
+    occupancies = _occupancies(block, columns, count)
+    values = (occupancies, positions, isotropic, anisotropic)
+    return describe_sites(cell, _setting(block), found, labels, values, formula)
 
 
 def describe_sites(
-    cell: tuple[float, ...],
+    cell: Float[np.ndarray, "6"],
     setting: str,
     found: Sequence[SiteSpecies],
     labels: Sequence[str],
-    occupancies: Sequence[float],
-    positions: Sequence[tuple[float, float, float]],
-    formula: dict[str, float],
+    values: tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None],
+    formula: str,
 ) -> Description:
     """Puts a description together; leaves out vacancies and dummy atoms.
+
+    Args:
+        cell: See `Description`.
+        setting: See `Description`.
+        found: What each site holds.
+        labels: Names of the sites, to quote in errors.
+        values: The attributes of `data_gen.sites.Sites` from the occupancies on.
+        formula: See `Description`.
 
     Raises:
         StructureError: A site's names are not understood.
     """
-    if UNKNOWN in found:
-        label = labels[list(found).index(UNKNOWN)]
+    species = tuple([site.symbol for site in found])
+    if UNKNOWN.symbol in species:
+        label = labels[species.index(UNKNOWN.symbol)]
         raise StructureError(Reason.UNKNOWN_ELEMENT, f"site {label!r}")
-    kept = [i for i, species in enumerate(found) if species != NO_ATOM]
-    return Description(
-        cell=cell,
-        setting=setting,
-        species=tuple(found[i].symbol for i in kept),
-        occupancies=tuple(occupancies[i] for i in kept),
-        positions=tuple(positions[i] for i in kept),
-        formula=formula,
-        lacks_hydrogen=any(species.lacks_hydrogen for species in found),
-    )
+    kept = [index for index, symbol in enumerate(species) if symbol != NO_ATOM.symbol]
+    lacks_hydrogen = any(site.lacks_hydrogen for site in found)
+    return Description(cell, setting, Sites(species, *values).select(kept), formula, lacks_hydrogen)
 
 
 def number(text: str) -> float:
@@ -137,18 +149,18 @@ def number(text: str) -> float:
     return gemmi.cif.as_number(gemmi.cif.as_string(text))
 
 
-def _formula(block: gemmi.cif.Block) -> dict[str, float]:
+def _formula(block: gemmi.cif.Block) -> str:
     for tag in _FORMULA_TAGS:
         value = block.find_value(tag)
         if value is not None and not gemmi.cif.is_null(value):
-            return dict(parse_formula(gemmi.cif.as_string(value)))
-    return {}
+            return gemmi.cif.as_string(value)[:_LONGEST_NAME]
+    return ""
 
 
 def _setting(block: gemmi.cif.Block) -> str:
     """Returns the symmetry of the operations in the file; without them, that of the name."""
     for tag in _OPERATION_TAGS:
-        triplets = tuple(block.find_values(tag))
+        triplets = tuple(_columns(block, tag).get(tag, ()))
         if any(not gemmi.cif.is_null(triplet) for triplet in triplets):
             return _setting_of_quoted(triplets)
     names = [block.find_value(tag) for tag in _NAME_TAGS]
@@ -167,35 +179,87 @@ def _setting_of_quoted(triplets: tuple[str, ...]) -> str:
     return setting_of_triplets(tuple(gemmi.cif.as_string(triplet) for triplet in triplets))
 
 
-class _Sites(NamedTuple):
-    types: list[str]
-    labels: list[str]
-    occupancies: list[float]
-    positions: list[tuple[float, float, float]]
+# ---------------------------------------------------------------- the loop of the sites
 
 
-def _sites(block: gemmi.cif.Block) -> _Sites:
-    columns = [list(block.find_values(f"_atom_site_fract_{axis}")) for axis in "xyz"]
-    count = len(columns[0])
-    if count == 0:
-        raise StructureError(Reason.NO_ATOMS, "no fractional coordinates")
-    if any(len(column) != count for column in columns):
-        raise StructureError(Reason.UNREADABLE, "coordinates are incomplete")
-    types = _names(block, "_atom_site_type_symbol", count)
-    labels = _names(block, "_atom_site_label", count)
-    occupancies = [number(v) for v in block.find_values("_atom_site_occupancy")] or [1.0] * count
-    positions = list(zip(*([number(v) for v in column] for column in columns), strict=True))
-    if not len(types) == len(labels) == len(occupancies) == count:
+def _columns(block: gemmi.cif.Block, tag: str) -> _Columns:
+    """Returns the loop that holds a tag; a single row may also stand outside of loops."""
+    found = block.find_values(tag)
+    if not len(found):
+        return {}
+    loop = found.get_loop()
+    if loop is None:
+        pairs = [cast(tuple[str, str], item.pair) for item in block if item.pair is not None]
+        return {name.lower(): [value] for name, value in pairs}
+    tags, values = loop.tags, loop.values
+    return {name.lower(): values[i :: len(tags)] for i, name in enumerate(tags)}
+
+
+def _column(block: gemmi.cif.Block, columns: _Columns, tag: str, count: int) -> Sequence[str]:
+    """Returns the values of a tag, which some files put into another loop; empty if not given."""
+    values = columns.get(tag) or list(block.find_values(tag))
+    if values and len(values) != count:
         raise StructureError(Reason.UNREADABLE, "the columns of the atom sites differ in length")
-    dummies = _names(block, "_atom_site_calc_flag", count)
-    real = [i for i in range(count) if dummies[i] != "dum"]
-    return _Sites(
-        [types[i] for i in real],
-        [labels[i] for i in real],
-        [occupancies[i] for i in real],
-        [positions[i] for i in real],
-    )
+    return values
 
 
-def _names(block: gemmi.cif.Block, tag: str, count: int) -> list[str]:
-    return [gemmi.cif.as_string(value) for value in block.find_values(tag)] or [""] * count
+def _names(block: gemmi.cif.Block, columns: _Columns, tag: str, count: int) -> list[str]:
+    names = _column(block, columns, tag, count)
+    return [gemmi.cif.as_string(name)[:_LONGEST_NAME] for name in names] or [""] * count
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    values = [gemmi.cif.as_number(text) for text in texts]
+    # NaN stands for what is not given, but also for a number in quotation marks.
+    return [number(text) for text in texts] if math.isnan(sum(values)) else values
+
+
+def _positions(columns: _Columns) -> Float[np.ndarray, "sites 3"]:
+    if not columns:
+        raise StructureError(Reason.NO_ATOMS, "no fractional coordinates")
+    axes = [columns.get(f"_atom_site_fract_{axis}") for axis in "xyz"]
+    if None in axes:
+        raise StructureError(Reason.UNREADABLE, "coordinates are incomplete")
+    return np.array([_numbers(axis) for axis in axes if axis is not None]).T.copy()
+
+
+def _occupancies(
+    block: gemmi.cif.Block, columns: _Columns, count: int
+) -> Float[np.ndarray, "sites"]:
+    values = _column(block, columns, "_atom_site_occupancy", count)
+    return np.array(_numbers(values)) if values else np.ones(count)
+
+
+# ---------------------------------------------------------------- displacement parameters
+
+
+def _displacements(
+    block: gemmi.cif.Block, columns: _Columns, labels: Sequence[str]
+) -> tuple[Float[np.ndarray, "sites"] | None, Float[np.ndarray, "sites 6"] | None]:
+    """Returns the isotropic and the anisotropic values of the sites.
+
+    The forms U and B are read, as in the core dictionary of CIF, which has no β.
+    """
+    isotropic = _u_or_b(columns, "_atom_site_{}_iso_or_equiv")
+    table = _columns(block, "_atom_site_aniso_label")
+    if not table:
+        return isotropic, None
+    parts = [_u_or_b(table, f"_atom_site_aniso_{{}}_{ij}") for ij in TENSOR_COMPONENTS]
+    rows = [part for part in parts if part is not None]
+    if len(rows) < len(TENSOR_COMPONENTS):
+        return isotropic, None
+    names = [gemmi.cif.as_string(name) for name in table["_atom_site_aniso_label"]]
+    anisotropic = rows_by_label(labels, names, np.stack(rows, axis=1))
+    if isotropic is not None and "_atom_site_adp_type" in columns:
+        types = [kind.lower() for kind in columns["_atom_site_adp_type"]]
+        anisotropic[np.isin(types, _ISOTROPIC_TYPES) & ~np.isnan(isotropic)] = np.nan
+    return isotropic, anisotropic
+
+
+def _u_or_b(columns: _Columns, tag: str) -> Float[np.ndarray, "rows"] | None:
+    """Returns U, or else B / 8π², in Å2; the tag has braces for the letter."""
+    u, b = columns.get(tag.format("u")), columns.get(tag.format("b"))
+    if b is None:
+        return None if u is None else np.array(_numbers(u))
+    converted = U_OF_B * np.array(_numbers(b))
+    return converted if u is None else np.where(np.isnan(_numbers(u)), converted, _numbers(u))

@@ -1,5 +1,6 @@
 """A crystal: cell, symmetry and asymmetric unit, in under a kilobyte."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from jaxtyping import Float
 
 from data_gen.cif import Description, descriptions
 from data_gen.errors import Reason, StructureError
-from data_gen.limits import MAX_AXIS, MAX_CELL_VOLUME, MAX_CIF_BYTES, MAX_SITES
+from data_gen.limits import MAX_AXIS, MAX_CELL_VOLUME, MAX_CIF_BYTES, MAX_SITES, MIN_AXIS
 from data_gen.orbits import (
     cell_of_metric,
     metric_tensor,
@@ -21,7 +22,8 @@ from data_gen.orbits import (
     unit_cell_sites,
     wrap,
 )
-from data_gen.species import element_of, hill_formula
+from data_gen.sites import Sites, displacement_tensors
+from data_gen.species import element_of, hill_formula, parse_formula
 from data_gen.standardise import SYMMETRY_TOLERANCE, standardise
 from data_gen.symmetry import (
     affine_operations,
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from pymatgen.core import Element, Species, Structure
 
 _ARRAYS = ("cell", "occupancies", "positions", "displacements")
+_UNKNOWN: Any = None  # displacements that are not passed: the constructor puts NaN in their place
 _CELL_TOLERANCE = 0.01  # of an axis: how far a cell may be from what its symmetry demands
+_EXACT = 1e-9  # of an axis: what arithmetic makes of a cell that has the symmetry
+_FLATTEST = 1e-3  # of the product of the axes: the least volume of a cell
 _LARGEST_COORDINATE = 4.0  # fractions may lie in a neighbouring cell; larger ones are misprints
 _OCCUPANCY_SLACK = 1.1  # rounding in the literature; larger sums are mistakes
 _HYDROGEN_SHARE = 0.9  # of the formula's hydrogen that the sites must account for
@@ -53,6 +58,8 @@ class Crystal:
         occupancies: Fraction of each site that is filled.
         positions: Fractional coordinates in [0, 1). The constructor puts those that rounding moved
             off a special position back on it (see `data_gen.orbits.snap`).
+        displacements: U11, U22, U33, U23, U13, U12 of each site in Å2, in the CIF convention, also
+            for isotropic ones; NaN where they are not known, and everywhere if not passed.
 
     Raises:
         StructureError: The setting is no crystallographic group.
@@ -63,16 +70,16 @@ class Crystal:
     species: tuple[str, ...]
     occupancies: Float[np.ndarray, "sites"]
     positions: Float[np.ndarray, "sites 3"]
-    displacements: Float[np.ndarray, "sites 6"] | None = None
+    displacements: Float[np.ndarray, "sites 6"] = _UNKNOWN
 
     def __post_init__(self) -> None:
         cell, occupancies, positions = (
-            np.array(values, dtype=np.float64)
+            np.array(values, dtype=np.float64, order="C")
             for values in (self.cell, self.occupancies, self.positions)
         )
         positions = wrap(snap(metric_tensor(cell), self.setting, positions, occupancies))
-        given = np.nan if self.displacements is None else self.displacements
-        displacements = np.array(np.broadcast_to(given, (len(positions), 6)), dtype=np.float64)
+        displacements = np.empty((len(positions), 6))
+        displacements[:] = np.nan if self.displacements is None else self.displacements
         arrays = (cell, occupancies, positions, displacements)
         for name, values in zip(_ARRAYS, arrays, strict=True):
             values.flags.writeable = False
@@ -80,8 +87,8 @@ class Crystal:
 
     def __reduce__(self) -> tuple[type["Crystal"], tuple[Any, ...]]:
         """Pickles by the constructor, so that the arrays are read-only again."""
-        fields = (self.cell, self.setting, self.species, self.occupancies, self.positions)
-        return Crystal, (*fields, self.displacements)
+        cell, *arrays = (getattr(self, name) for name in _ARRAYS)
+        return Crystal, (cell, self.setting, self.species, *arrays)
 
     @classmethod
     def from_cif(cls, path: str | Path) -> "Crystal":
@@ -129,9 +136,8 @@ class Crystal:
             for entry, amount in compositions[number]
         ]
         species, occupancies, positions = zip(*rows, strict=True)
-        return make_crystal(
-            standard.cell, standard.setting, species, np.array(occupancies), np.array(positions)
-        )
+        sites = Sites(species, np.array(occupancies), np.array(positions))
+        return make_crystal(standard.cell, standard.setting, sites)
 
     @property
     def space_group(self) -> int:
@@ -171,88 +177,84 @@ def crystal_of(description: Description) -> Crystal:
     Raises:
         StructureError: It cannot serve, among others for want of its hydrogen.
     """
-    crystal = make_crystal(
-        np.array(description.cell),
-        description.setting,
-        description.species,
-        np.array(description.occupancies),
-        np.array(description.positions, dtype=np.float64).reshape(-1, 3),
-    )
+    crystal = make_crystal(description.cell, description.setting, description.sites)
     _check_hydrogen(crystal, description)
     return crystal
 
 
-def make_crystal(
-    cell: Float[np.ndarray, "6"],
-    setting: str,
-    species: Sequence[str],
-    occupancies: Float[np.ndarray, "sites"],
-    positions: Float[np.ndarray, "sites 3"],
-) -> Crystal:
+def make_crystal(cell: Float[np.ndarray, "6"], setting: str, sites: Sites) -> Crystal:
     """Makes a crystal of values as they come, putting right what rounding did to them.
 
     The cell is given the exact shape of its symmetry, positions near special ones are moved onto
-    them, empty sites are left out, and a site that repeats another one is dropped.
+    them, empty sites are left out, and a site that repeats another one is dropped. Impossible
+    displacement parameters count as not given: few uses of a structure need them.
 
     Raises:
         StructureError: The values contradict one another, are incomplete, or are too large.
     """
-    filled = _check_sites(occupancies, positions)
-    cell = _regular_cell(cell, setting, len(filled))
-    species = tuple(species[i] for i in filled)
-    occupancies = np.minimum(occupancies[filled], 1.0)
-    crystal = Crystal(cell, setting, species, occupancies, positions[filled])
+    sites = _filled(sites)
+    cell = _regular_cell(cell, setting, len(sites.species))
+    occupancies = np.minimum(sites.occupancies, 1.0)
+    tensors = displacement_tensors(sites, cell)
+    crystal = Crystal(cell, setting, sites.species, occupancies, sites.positions, tensors)
     places = shared_places(metric_tensor(cell), setting, crystal.positions, occupancies)
-    kept = _without_repeats(species, places)
-    if len(kept) == len(species):
-        return crystal
-    species = tuple(species[i] for i in kept)
-    return Crystal(cell, setting, species, occupancies[kept], crystal.positions[kept])
+    kept = _without_repeats(sites.species, places)
+    return crystal if len(kept) == len(sites.species) else _select(crystal, kept)
 
 
-def _check_sites(
-    occupancies: Float[np.ndarray, "sites"], positions: Float[np.ndarray, "sites 3"]
-) -> list[int]:
-    """Returns the sites that are not empty."""
-    if not np.isfinite(positions).all():
-        raise StructureError(Reason.UNKNOWN_VALUE, "a coordinate is not given")
-    if np.abs(positions).max(initial=0.0) > _LARGEST_COORDINATE:
-        raise StructureError(
-            Reason.UNKNOWN_VALUE, f"{positions.flat[np.abs(positions).argmax()]:g} is no fraction"
-        )
-    if not np.isfinite(occupancies).all():
-        raise StructureError(Reason.UNKNOWN_VALUE, "an occupancy is not given")
-    if np.any(occupancies < 0) or np.any(occupancies > _OCCUPANCY_SLACK):
-        worst = occupancies[np.argmax(np.abs(occupancies - 0.5))]
-        raise StructureError(Reason.IMPOSSIBLE_OCCUPANCY, f"occupancy {worst:g}")
-    filled = np.flatnonzero(occupancies > 0).tolist()
-    if not filled:
+def _select(crystal: Crystal, kept: list[int]) -> Crystal:
+    """Returns the crystal with the chosen sites alone."""
+    species = tuple(crystal.species[i] for i in kept)
+    arrays = (crystal.occupancies, crystal.positions, crystal.displacements)
+    return Crystal(crystal.cell, crystal.setting, species, *(values[kept] for values in arrays))
+
+
+def _filled(sites: Sites) -> Sites:
+    """Checks the values of sites; leaves out those that are empty."""
+    occupancies, positions = sites.occupancies, sites.positions
+    if not (np.abs(positions) <= _LARGEST_COORDINATE).all():
+        wrong = positions[~(np.abs(positions) <= _LARGEST_COORDINATE)][0]
+        detail = "a coordinate is not given" if np.isnan(wrong) else f"{wrong:g} is no fraction"
+        raise StructureError(Reason.UNKNOWN_VALUE, detail)
+    if not ((occupancies >= 0) & (occupancies <= _OCCUPANCY_SLACK)).all():
+        wrong = occupancies[~((occupancies >= 0) & (occupancies <= _OCCUPANCY_SLACK))][0]
+        if np.isnan(wrong):
+            raise StructureError(Reason.UNKNOWN_VALUE, "an occupancy is not given")
+        raise StructureError(Reason.IMPOSSIBLE_OCCUPANCY, f"occupancy {wrong:g}")
+    filled = sites.select(np.flatnonzero(occupancies).tolist())
+    if not filled.species:
         raise StructureError(Reason.NO_ATOMS, "no site that is not empty")
     return filled
 
 
 def _regular_cell(cell: Float[np.ndarray, "6"], setting: str, sites: int) -> np.ndarray:
     """Returns the cell in the exact shape of its symmetry, if it is near it and not too large."""
-    if not (np.isfinite(cell) & (cell > 0)).all():
+    a, b, c, *angles = cell.tolist()
+    if not all(0 < value < math.inf for value in (a, b, c)) or not all(0 < x < 180 for x in angles):
         raise StructureError(Reason.NO_CELL, "axes and angles are not all given")
-    if cell[:3].max() > MAX_AXIS:
-        raise StructureError(Reason.TOO_LARGE, f"an axis of {cell[:3].max():g} Å")
-    metric, lengths = metric_tensor(cell), cell[:3]
-    determinant = np.linalg.det(metric)
-    if determinant <= 1e-6 * np.prod(lengths) ** 2:
+    if max(a, b, c) > MAX_AXIS:
+        raise StructureError(Reason.TOO_LARGE, f"an axis of {max(a, b, c):g} Å")
+    if min(a, b, c) < MIN_AXIS:
+        raise StructureError(Reason.NO_CELL, f"an axis of {min(a, b, c):g} Å")
+    volume = gemmi.UnitCell(a, b, c, *angles).volume
+    if not volume > _FLATTEST * a * b * c:
         raise StructureError(Reason.NO_CELL, "the axes and angles make no cell")
-    volume = np.sqrt(determinant)
     if volume > MAX_CELL_VOLUME:
         raise StructureError(Reason.TOO_LARGE, f"cell of {volume:.0f} Å3")
     atoms = sites * len(affine_operations(setting)[0])
     if atoms > MAX_SITES:
         raise StructureError(Reason.TOO_LARGE, f"{atoms} atoms in the cell")
+    return _symmetric_cell(cell, setting)
+
+
+def _symmetric_cell(cell: Float[np.ndarray, "6"], setting: str) -> np.ndarray:
+    metric, lengths = metric_tensor(cell), cell[:3]
     regular = average_metric(metric, setting)
-    deviation = np.abs(regular - metric) / (lengths * lengths[:, None])
-    if deviation.max() > _CELL_TOLERANCE:
+    deviation = (np.abs(regular - metric) / (lengths * lengths[:, None])).max()
+    if deviation > _CELL_TOLERANCE:
         name = hermann_mauguin(space_group_number(setting))
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, f"the cell does not have that of {name}")
-    return cell if deviation.max() < 1e-9 else cell_of_metric(regular)
+    return cell if deviation < _EXACT else cell_of_metric(regular)
 
 
 def _without_repeats(
@@ -287,8 +289,10 @@ def _amounts(crystal: Crystal) -> dict[str, float]:
 
 def _check_hydrogen(crystal: Crystal, description: Description) -> None:
     """Refuses structures whose hydrogen, wholly or in part, has no coordinates."""
-    amounts = _amounts(crystal)
-    wanted = _hydrogen_share(description.formula)
+    formula = description.formula
+    if not description.lacks_hydrogen and "H" not in formula and "D" not in formula:
+        return  # as with most, and a formula takes time to parse
+    amounts, wanted = _amounts(crystal), _hydrogen_share(parse_formula(formula))
     if "H" not in amounts and (wanted > 0 or description.lacks_hydrogen):
         raise StructureError(Reason.MISSING_HYDROGEN, "no site holds hydrogen")
     found = _hydrogen_share(amounts)

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from data_gen.errors import Reason, StructureError
 from data_gen.kernels.sites import close_pairs, distinct_images, snap_positions, stabilisers
 from data_gen.kernels.sites import metric_tensor as metric_tensor
+from data_gen.limits import MAX_SITES_PER_PLACE
 from data_gen.symmetry import affine_operations
 
 _SAME_PLACE = 0.1  # Å: sites closer than this share one place
@@ -99,9 +101,13 @@ def shared_places(
 
     Returns:
         For each site that shares its place, what every site there (its own included) fills of it.
+
+    Raises:
+        StructureError: Too many sites share a place.
     """
     rotations, translations = affine_operations(setting)
-    pairs = close_pairs(metric, images(setting, positions), positions, _SAME_PLACE)
+    atoms = images(setting, positions)
+    pairs = close_pairs(metric, atoms, positions, _SAME_PLACE, MAX_SITES_PER_PLACE - 1)
     if not pairs:
         return {}
     orders = stabilisers(rotations, translations, positions)
@@ -110,4 +116,8 @@ def shared_places(
         place = places.setdefault(site, {site: float(occupancies[site])})
         share = float(occupancies[other] / orders[other])
         place[other] = place.get(other, 0.0) + share
+    last, _ = pairs[-1]
+    if len(places[last]) > MAX_SITES_PER_PLACE:
+        detail = f"over {MAX_SITES_PER_PLACE} sites share the place of site {last + 1}"
+        raise StructureError(Reason.TOO_LARGE, detail)
     return places

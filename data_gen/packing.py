@@ -59,8 +59,15 @@ class CrystalTable:
 
     def species_of(self, index: int) -> tuple[str, ...]:
         """Returns the species of each site of a crystal."""
-        start, end = self.crystals.sites_from[index : index + 2]
-        return tuple(self.species[number] for number in self.crystals.species[start:end])
+        numbers = self.crystals.species[self._sites_of(index)]
+        return tuple(self.species[number] for number in numbers)
+
+    def displacements_of(self, index: int) -> Float64[np.ndarray, "sites 6"]:
+        """Returns the displacement parameters of each site of a crystal."""
+        return self.crystals.displacements[self._sites_of(index)]
+
+    def _sites_of(self, index: int) -> slice:
+        return slice(*self.crystals.sites_from[index : index + 2])
 
 
 def scatterers(

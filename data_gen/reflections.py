@@ -177,7 +177,8 @@ def problem(
             Reason.NO_SCATTERING_LENGTH, f"{missing} in table {scattering_lengths}"
         )
     if status == NO_DISPLACEMENT:
-        detail = "a site has no usable displacement parameters"
+        site = int(np.isnan(table.displacements_of(index)).any(axis=1).argmax())
+        detail = f"none that is usable for site {site + 1} ({table.species_of(index)[site]})"
         return StructureError(Reason.NO_DISPLACEMENT, detail)
     detail = f"over {MAX_REFLECTIONS:,} reflections or {MAX_TERMS:,} terms"
     return StructureError(Reason.TOO_LARGE, detail)

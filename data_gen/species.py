@@ -48,19 +48,20 @@ def element_of(species: str) -> str:
     return "H" if species in ("D", "T") else species.lstrip("0123456789")
 
 
-@lru_cache(maxsize=65536)
-def site_species(type_symbol: str, label: str, elements: frozenset[str]) -> SiteSpecies:
+def site_species(type_symbol: str, label: str, formula: str) -> SiteSpecies:
     """Resolves the names of one site.
 
     Args:
         type_symbol: As in ``_atom_site_type_symbol``; may be empty.
         label: As in ``_atom_site_label``; may be empty.
-        elements: Elements of the formula, where known; decides between readings of a label.
+        formula: As in ``_chemical_formula_sum``; may be empty. It decides between readings of a
+            label.
     """
     found = _from_type_symbol(type_symbol)
-    return found if found is not None else _from_label(label, elements)
+    return found if found is not None else _from_label(label, formula)
 
 
+@lru_cache(maxsize=4096)
 def _from_type_symbol(text: str) -> SiteSpecies | None:
     if _GROUP_WITHOUT_HYDROGEN.match(text):
         return _group(text)
@@ -79,7 +80,9 @@ def _from_type_symbol(text: str) -> SiteSpecies | None:
     return SiteSpecies(symbol)
 
 
-def _from_label(text: str, elements: frozenset[str]) -> SiteSpecies:
+@lru_cache(maxsize=4096)
+def _from_label(text: str, formula: str) -> SiteSpecies:
+    elements = parse_formula(formula)
     letters = re.match(r"[A-Za-z]*", text)
     assert letters is not None
     named = [e for e in _readings(letters.group()) if element_of(e) in elements]
@@ -110,7 +113,7 @@ def _first_element(letters: str) -> str | None:
     return next(iter(_readings(letters)), None)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def parse_formula(text: str) -> Mapping[str, float]:
     """Returns the amounts of the elements in a formula such as ``"Ca2 (Fe.4 Al.6) Si2 O7 H2"``.
 

@@ -163,8 +163,14 @@ def _invariant_metric(setting: str) -> Float[np.ndarray, "3 3"]:
 
 def average_metric(metric: Float[np.ndarray, "3 3"], setting: str) -> Float[np.ndarray, "3 3"]:
     """Returns the mean of a metric tensor over the rotations of a setting."""
+    return (_averaging(setting) @ metric.ravel()).reshape(3, 3)
+
+
+@lru_cache(maxsize=4096)
+def _averaging(setting: str) -> Float[np.ndarray, "9 9"]:
+    """Returns the mean of Rᵀ M R over all rotations R, as a matrix that acts on the nine of M."""
     rotations, _ = affine_operations(setting)
-    return (rotations.transpose(0, 2, 1) @ metric @ rotations).mean(axis=0)
+    return np.einsum("oij,okl->jlik", rotations, rotations).reshape(9, 9) / len(rotations)
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,9 @@
 """Writes a crystal as CIF text that every reader understands."""
 
+import numpy as np
+
 from data_gen.crystal import Crystal
+from data_gen.sites import TENSOR_COMPONENTS
 from data_gen.species import element_of
 from data_gen.symmetry import group_operations, hermann_mauguin
 
@@ -10,6 +13,8 @@ _SITE_TAGS = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupanc
 
 def cif_text(name: str, crystal: Crystal) -> str:
     """Returns a CIF of one block with the cell, all operations and the asymmetric unit.
+
+    Displacement parameters are written as tensors, for the sites where they are known.
 
     Args:
         name: Of the data block; spaces are replaced.
@@ -29,11 +34,25 @@ def cif_text(name: str, crystal: Crystal) -> str:
         "loop_",
         *(f"_atom_site_{tag}" for tag in _SITE_TAGS),
     ]
-    sites = zip(crystal.species, crystal.positions, crystal.occupancies, strict=True)
-    for index, (species, (x, y, z), occupancy) in enumerate(sites, start=1):
-        label = f"{element_of(species)}{index}"
+    labels = [f"{element_of(s)}{index}" for index, s in enumerate(crystal.species, start=1)]
+    sites = zip(labels, crystal.species, crystal.positions, crystal.occupancies, strict=True)
+    for label, species, (x, y, z), occupancy in sites:
         lines.append(f"{label} {species} {x:.10f} {y:.10f} {z:.10f} {occupancy:.6g}")
+    lines += _displacement_loop(labels, crystal)
     return "\n".join(lines) + "\n"
+
+
+def _displacement_loop(labels: list[str], crystal: Crystal) -> list[str]:
+    known = [bool(np.isfinite(tensor).all()) for tensor in crystal.displacements]
+    if not any(known):
+        return []
+    tags = ["_atom_site_aniso_label", *(f"_atom_site_aniso_U_{ij}" for ij in TENSOR_COMPONENTS)]
+    rows = [
+        " ".join([label, *(f"{value:.7g}" for value in tensor)])
+        for label, tensor, given in zip(labels, crystal.displacements, known, strict=True)
+        if given
+    ]
+    return ["loop_", *tags, *rows]
 
 
 def _spaced(crystal: Crystal) -> str:

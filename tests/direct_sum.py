@@ -50,11 +50,15 @@ def f_squared(crystal, hkl, table, wavelength):
     return (np.abs(phases @ lengths) ** 2 + np.abs(phases.conj() @ lengths) ** 2) / 2
 
 
-def orbit(hkl, setting):
-    """The set of indices that the Laue group makes of some."""
-    rotations = [np.array(op.rot) / op.DEN for op in group_operations(setting).sym_ops]
-    return {
-        tuple(np.rint(sign * hkl @ rotation).astype(int).tolist())
-        for rotation in rotations
-        for sign in (1, -1)
-    }
+def laue_group(setting):
+    """Rotations of the Laue group; they act on rows of indices from the right."""
+    rotations = np.array([op.rot for op in group_operations(setting).sym_ops]) / gemmi.Op.DEN
+    return np.concatenate([rotations, -rotations])
+
+
+def members(hkl, rotations):
+    """All reflections that rows of indices stand for, and the number of the row of each."""
+    images = np.rint(np.einsum("ni,oij->noj", hkl, rotations)).astype(int)
+    number = np.broadcast_to(np.arange(len(hkl))[:, None, None], (*images.shape[:2], 1))
+    rows = np.unique(np.concatenate([number, images], axis=2).reshape(-1, 4), axis=0)
+    return rows[:, 1:], rows[:, 0]

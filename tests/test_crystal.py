@@ -19,6 +19,7 @@ from data_gen.crystal import (
     make_crystal,
 )
 from data_gen.errors import Reason, StructureError
+from data_gen.sites import Sites
 from data_gen.symmetry import bravais_lattice
 
 HALITE = (Path(__file__).parent / "data" / "halite.cif").read_text()
@@ -52,7 +53,8 @@ def test_arrays_are_read_only_also_after_pickling() -> None:
         Crystal.from_cif_text(HALITE),
         pickle.loads(pickle.dumps(Crystal.from_cif_text(HALITE))),
     ):
-        for values in (crystal.cell, crystal.occupancies, crystal.positions):
+        arrays = (crystal.cell, crystal.occupancies, crystal.positions, crystal.displacements)
+        for values in arrays:
             assert values.dtype == np.float64
             with pytest.raises(ValueError, match="read-only"):
                 values[0] = 1
@@ -86,6 +88,8 @@ def test_symmetry_by_name_where_there_are_no_operations(symmetry: str) -> None:
         ("5.6402(2)", "?", Reason.NO_CELL),
         ("_cell_length_a 5.6402(2)", "_cell_length_a -5", Reason.NO_CELL),
         ("_alpha 90", "_alpha 180", Reason.NO_CELL),
+        ("_alpha 90", "_alpha 270", Reason.NO_CELL),
+        ("_alpha 90", "_alpha 0.01", Reason.NO_CELL),
         ("_space_group_name_H-M_alt 'F m -3 m'", "", Reason.IMPOSSIBLE_SYMMETRY),
         ("'F m -3 m'", "'F m m m m'", Reason.IMPOSSIBLE_SYMMETRY),
         ("_cell_length_c 5.6402(2)", "_cell_length_c 5.7", Reason.IMPOSSIBLE_SYMMETRY),
@@ -182,13 +186,28 @@ def test_the_constructor_puts_positions_on_special_ones() -> None:
     assert crystal.formula == "MgO2"
 
 
+def test_displacements_are_kept_with_their_crystal() -> None:
+    tensors = np.array([[0.01, 0.02, 0.03, 0.0, 0.0, 0.001], [np.nan] * 6], dtype=np.float32)
+    cell, places = np.array([3.0, 4.0, 5.0, 90, 90, 90]), np.array([[0.1, 0.2, 0.3], [0, 0, 0]])
+    crystal = Crystal(cell, "P 1", ("Mg", "O"), np.ones(2), places, tensors)
+    for same in (crystal, pickle.loads(pickle.dumps(crystal))):
+        np.testing.assert_array_equal(same.displacements, tensors)
+    assert np.isnan(Crystal(cell, "P 1", ("Mg", "O"), np.ones(2), places).displacements).all()
+
+
+def test_arrays_in_any_memory_order_are_taken() -> None:
+    places = np.asfortranarray([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5]])
+    cell = np.array([3.0, 4.0, 5.0, 90, 90, 90])
+    crystal = Crystal(cell, "P 1", ("Mg", "O"), np.ones(2), places)
+    assert crystal.positions.flags.c_contiguous
+    np.testing.assert_array_equal(crystal.positions, places)
+
+
 def test_rounded_special_positions_are_made_exact() -> None:
     crystal = make_crystal(
         np.array([3.0, 3.0, 5.0, 90, 90, 120]),
         gemmi.SpaceGroup("P 63/m m c").hall,
-        ("Mg",),
-        np.array([1.0]),
-        np.array([[0.333, 0.667, 0.25]]),
+        Sites(("Mg",), np.array([1.0]), np.array([[0.333, 0.667, 0.25]])),
     )
     np.testing.assert_allclose(crystal.positions, [[1 / 3, 2 / 3, 0.25]], atol=1e-12)
     assert crystal.formula == "Mg"
@@ -299,5 +318,5 @@ def test_real_cifs_agree_with_their_space_group_number(shared_data: Path) -> Non
             assert crystal.space_group == stated
             assert bravais_lattice(crystal.space_group) == bravais_lattice(stated)
             content = " ".join(crystal.species) + crystal.setting
-            sizes.append(crystal.cell.nbytes + len(content) + 16 * len(crystal.species))
-    assert np.quantile(sizes, 0.95) < 1024  # bytes, coordinates and occupancies in single precision
+            sizes.append(crystal.cell.nbytes + len(content) + 40 * len(crystal.species))
+    assert np.quantile(sizes, 0.95) < 1024  # bytes, what sites have in single precision

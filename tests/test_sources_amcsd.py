@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from data_gen.crystal import Crystal
@@ -70,3 +71,32 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(amcsd, "_FILE", "no_such_file.db")
     with pytest.raises(InputError, match="pip install larixite"):
         AmcsdSource()
+
+
+def test_displacement_parameters_of_quartz(parsed: dict[str, Crystal | StructureError]) -> None:
+    """K. Kihara, Eur. J. Mineral. 2 (1990) 63, at 298 K; U12 and U13 of Si obey its symmetry."""
+    quartz = parsed["amcsd_0006212"]
+    assert isinstance(quartz, Crystal)
+    silicon = [0.00733, 0.0059, 0.00535, 0.00055, 0.00027, 0.00294]
+    oxygen = [0.012, 0.0105, 0.0118, -0.004, -0.0029, 0.0065]
+    np.testing.assert_allclose(quartz.displacements, [silicon, oxygen], atol=1e-8)
+
+
+def test_isotropic_displacement_parameters_of_halite(
+    parsed: dict[str, Crystal | StructureError],
+) -> None:
+    halite = parsed["amcsd_0000641"]
+    assert isinstance(halite, Crystal)
+    expected = [[u, u, u, 0, 0, 0] for u in (0.01849, 0.01494)]
+    np.testing.assert_allclose(halite.displacements, expected, atol=1e-8)
+
+
+def test_a_third_of_the_entries_have_all_their_displacement_parameters(
+    parsed: dict[str, Crystal | StructureError],
+) -> None:
+    crystals = [crystal for crystal in parsed.values() if isinstance(crystal, Crystal)]
+    complete = [c for c in crystals if np.isfinite(c.displacements).all()]
+    assert 0.35 < len(complete) / len(crystals) < 0.5
+    largest = np.concatenate([c.displacements for c in complete])
+    assert np.abs(largest).max() <= 1.0
+    assert np.median(largest[:, :3]) < 0.02

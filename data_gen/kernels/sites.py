@@ -166,16 +166,25 @@ def close_pairs(
     images: Float[np.ndarray, "sites ops 3"],
     positions: Float[np.ndarray, "sites 3"],
     tolerance: float,
+    most: int,
 ) -> list[tuple[int, int]]:
-    """Returns (site, other) for every image of another site within a tolerance (Å) of a site."""
+    """Returns (site, other) for every image of another site within a tolerance (Å) of a site.
+
+    It ends with the first site that has more than `most` others near it.
+    """
     pairs = [(0, 0) for _ in range(0)]
     for site in range(len(positions)):
+        others = 0
         for other in range(len(positions)):
             if other == site:
                 continue
+            before = len(pairs)
             for o in range(images.shape[1]):
                 if square_of_distance(metric, images[other, o], positions[site]) < tolerance**2:
                     pairs.append((site, other))
+            others += len(pairs) > before
+            if others > most:
+                return pairs
     return pairs
 
 

@@ -22,24 +22,31 @@ from jaxtyping import Float
 from data_gen.cif import Description, describe_sites, number
 from data_gen.crystal import crystal_of
 from data_gen.errors import InputError, Reason, StructureError
+from data_gen.sites import rows_by_label
 from data_gen.sources.base import Parsed, Record, Source, file_hash
-from data_gen.species import parse_formula, site_species
+from data_gen.species import site_species
 from data_gen.symmetry import hermann_mauguin, setting_of_triplets, space_group_number
 
 _FILE = "amcsd_cif1.db"
 _SCALE = 4.0e6  # coordinates are stored as 32-bit integers, in units of 1/4,000,000
 _NOT_GIVEN, _INAPPLICABLE = 2.0, 3.0  # stored in place of "?" and "."
+_ABSENT = "0"  # in place of an array
 
 _QUERY = """
     SELECT cif.id, cif.formula, a, b, c, alpha, beta, gamma, spacegroups.hm_notation,
-           spacegroups.symmetry_xyz, atoms_sites, atoms_x, atoms_y, atoms_z, atoms_occupancy
+           spacegroups.symmetry_xyz, atoms_sites, atoms_x, atoms_y, atoms_z, atoms_occupancy,
+           atoms_u_iso, atoms_aniso_label, atoms_aniso_u11, atoms_aniso_u22, atoms_aniso_u33,
+           atoms_aniso_u23, atoms_aniso_u13, atoms_aniso_u12
     FROM cif JOIN spacegroups ON spacegroups.id = cif.spacegroup_id
     ORDER BY cif.id
 """
 
 
 class _Row(NamedTuple):
-    """One entry as the database stores it; arrays are base64 text, "0" where absent."""
+    """One entry as the database stores it.
+
+    Numbers are base64 text, "0" where absent; labels are JSON, of a text where absent.
+    """
 
     formula: str
     a: str
@@ -55,6 +62,14 @@ class _Row(NamedTuple):
     y: str
     z: str
     occupancies: str
+    u_iso: str
+    aniso_labels: str
+    u11: str
+    u22: str
+    u33: str
+    u23: str
+    u13: str
+    u12: str
 
 
 class AmcsdSource(Source):
@@ -109,18 +124,24 @@ def _parse(payload: tuple[str, _Row]) -> Iterator[Parsed]:
 
 
 def _describe(row: _Row) -> Description:
-    cell = tuple(number(text) for text in row[1:7])
+    cell = np.array([number(text) for text in row[1:7]])
     setting = _setting(row.space_group, row.triplets)
     labels = json.loads(row.labels)
     positions = np.stack([_decode(row.x), _decode(row.y), _decode(row.z)], axis=1)
-    absent = row.occupancies == "0"
-    occupancies = np.ones(len(labels)) if absent else _decode(row.occupancies)
-    formula = dict(parse_formula(row.formula))
-    elements = frozenset(formula)
-    found = [site_species("", label, elements) for label in labels]
-    return describe_sites(
-        cell, setting, found, labels, occupancies.tolist(), positions.tolist(), formula
-    )
+    occupancies = np.ones(len(labels)) if row.occupancies == _ABSENT else _decode(row.occupancies)
+    isotropic = None if row.u_iso == _ABSENT else _decode(row.u_iso)
+    found = [site_species("", label, row.formula) for label in labels]
+    values = (occupancies, positions, isotropic, _anisotropic(row, labels))
+    return describe_sites(cell, setting, found, labels, values, row.formula)
+
+
+def _anisotropic(row: _Row, labels: list[str]) -> Float[np.ndarray, "sites 6"] | None:
+    names = json.loads(row.aniso_labels)
+    if not isinstance(names, list):
+        return None
+    tensors = np.stack([_decode(text) for text in row[-6:]], axis=1)
+    # The site O5* of a few entries has its tensor under O5'.
+    return rows_by_label(labels, [name.replace("'", "*") for name in names], tensors)
 
 
 @lru_cache(maxsize=1024)
