@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -78,7 +79,9 @@ def scatterers(
     Raises:
         InputError: There is no such radiation or table.
     """
-    distinct, rows = np.unique(wavelengths, return_inverse=True)
+    distinct, rows = wavelengths[:1], np.zeros(len(wavelengths), np.int64)
+    if (wavelengths != distinct).any():
+        distinct, rows = np.unique(wavelengths, return_inverse=True)
     powers = amplitudes(species, radiation, table, distinct)
     factors = form_factors(species, radiation).copy()
     powers[:, np.isnan(factors).any(axis=1)] = np.nan
@@ -106,4 +109,4 @@ def _pack_settings(names: tuple[str, ...]) -> PackedSettings:
 
 
 def _offsets(lengths: Iterable[int]) -> Int64[np.ndarray, "n+1"]:
-    return np.cumsum([0, *lengths])
+    return np.array(list(accumulate(lengths, initial=0)), np.int64)

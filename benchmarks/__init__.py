@@ -1,0 +1,1 @@
+"""How fast and how robust the simulator is; run from the root of the repository."""

@@ -1,0 +1,1 @@
+"""One script per package that computes powder patterns; each runs in its own environment."""
