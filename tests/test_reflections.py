@@ -4,13 +4,23 @@ from itertools import islice
 import gemmi
 import numpy as np
 import pytest
-from direct_sum import atoms, crystal_of_setting, f_squared, make, orbit, sphere
+from direct_sum import (
+    atoms,
+    crystal_of_setting,
+    f_squared,
+    laue_group,
+    make,
+    members,
+    sphere,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_gen.errors import InputError, Reason, StructureError
+from data_gen.orbits import cell_of_metric, metric_tensor
 from data_gen.reflections import powder_lines, reflections
 from data_gen.sources import open_sources
+from data_gen.symmetry import group_operations, setting_of
 
 WAVELENGTH = 1.8
 TWO_THETA = (12.0, 100.0)
@@ -21,7 +31,6 @@ UNUSUAL = [
     "-x,-y,-z;x+1/4,y+1/2,z+3/4",  # four primitive cells, centred like no tabulated setting
     "x+1/3,y+1/3,z+1/3",
     "-x+1/4,-y,-z+1/8;x+1/2,y+1/2,z",  # inversion centre away from the origin
-    "-1/2*x-1/2*y,3/2*x-1/2*y,z;x+1/2,y+1/2,z",  # a threefold axis in an orthohexagonal cell
 ]
 # On this grid an atom is either on a special position or farther from it than any tolerance.
 coordinates = st.integers(0, 47).map(lambda x: x / 48)
@@ -36,10 +45,10 @@ def assert_equals_direct_sum(crystal, sticks, hkl, table="periodictable", wavele
     expected = f_squared(crystal, sticks.hkl, table, wavelength)
     tolerance = 1e-4 * expected + 1e-7 * expected.max(initial=0.0)
     assert np.all(np.abs(sticks.f_squared - expected) <= tolerance)
-    orbits = [orbit(row, crystal.setting) for row in sticks.hkl]
-    assert [len(members) for members in orbits] == sticks.multiplicity.tolist()
-    assert sum(map(len, orbits)) == len(hkl)
-    assert set().union(*orbits) == set(map(tuple, hkl.tolist()))
+    found, stick = members(sticks.hkl, laue_group(crystal.setting))
+    assert np.bincount(stick, minlength=len(sticks)).tolist() == sticks.multiplicity.tolist()
+    assert len(found) == len(hkl)
+    assert set(map(tuple, found.tolist())) == set(map(tuple, hkl.tolist()))
 
 
 @settings(max_examples=150, deadline=None)
@@ -56,37 +65,113 @@ def test_reflections_are_those_of_a_direct_sum_over_all_atoms(setting, sites, sp
     )
 
 
+def test_absences_and_multiplicities_of_every_tabulated_setting():
+    for setting in HALL_SYMBOLS:
+        crystal = crystal_of_setting(setting, [(0.0371, 0.1113, 0.2879)])
+        sticks = sticks_of(crystal)
+        hkl, _ = members(sticks.hkl, laue_group(setting))
+        present = {tuple(row) for row in sphere(crystal, D_MIN, D_MAX).tolist()}
+        assert {tuple(row) for row in hkl.tolist()} == present, setting
+        assert sticks.multiplicity.sum() == len(hkl) == len(present), setting
+
+
+shears = st.sampled_from([(i, j, s) for i in range(3) for j in range(3) if i != j for s in (1, -1)])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(HALL_SYMBOLS),
     positions,
     st.tuples(*[st.floats(0, 1)] * 3),
     st.sampled_from([1, -1]),
+    st.lists(shears, max_size=2),
     st.sampled_from([(1, 1, 1), (2, 1, 1), (1, 1, 3)]),
 )
-def test_lines_do_not_depend_on_the_description(setting, sites, shift, hand, supercell):
+def test_lines_do_not_depend_on_the_description(setting, sites, shift, hand, turns, supercell):
     crystal = crystal_of_setting(setting, sites, "Er")
-    lines = powder_lines(sticks_of(crystal), crystal)
-    other = described_in_p1(crystal, np.array(shift), hand, np.array(supercell))
-    other_lines = powder_lines(sticks_of(other), other)
+    axes = sheared(turns) * np.array(supercell)
+    other = described_in_p1(crystal, np.array(shift), hand, axes)
+    assert_same_lines(crystal, other, np.prod(supercell))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(HALL_SYMBOLS),
+    positions,
+    st.lists(shears, max_size=2),
+    st.tuples(*[st.integers(0, gemmi.Op.DEN - 1)] * 3),
+)
+def test_lines_do_not_depend_on_axes_and_origin_of_the_setting(setting, sites, turns, shift):
+    crystal = crystal_of_setting(setting, sites, "Er")
+    change = gemmi.Op()
+    change.rot = (sheared(turns) * gemmi.Op.DEN).tolist()
+    change.tran = list(shift)
+    assert_same_lines(crystal, described_in_other_axes(crystal, change), 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["C 2/c", "A m a 2", "B 1 1 b", "I 41/a", "F d d 2", "R -3 c", "F d 3 m"]
+)
+def test_lines_of_a_primitive_cell_are_those_of_the_centred_one(name):
+    group = gemmi.SpaceGroup(name)
+    sites = [(0.1, 0.23, 0.31), (0.25, 0.25, 0.25)]
+    centred = crystal_of_setting(group.hall, sites, "Er")
+    primitive = described_in_other_axes(centred, group.centred_to_primitive())
+    assert len(group_operations(primitive.setting).cen_ops) == 1
+    assert_same_lines(centred, primitive, 1 / len(group.operations().cen_ops))
+
+
+def sheared(turns):
+    """New axes, as columns of multiples of the old ones, after adding axes to one another."""
+    axes = np.eye(3, dtype=int)
+    for onto, added, sign in turns:
+        axes[:, onto] += sign * axes[:, added]
+    return axes
+
+
+def assert_same_lines(crystal, other, volume_ratio):
+    lines, other_lines = (powder_lines(sticks_of(c), c) for c in (crystal, other))
     strong = lines.intensity > 1e-9 * lines.intensity.max(initial=0.0)
     other_strong = other_lines.intensity > 1e-9 * other_lines.intensity.max(initial=0.0)
     np.testing.assert_allclose(lines.d[strong], other_lines.d[other_strong], rtol=1e-6)
     np.testing.assert_allclose(
         other_lines.intensity[other_strong],
-        lines.intensity[strong] * np.prod(supercell) ** 2,
+        lines.intensity[strong] * volume_ratio**2,
         rtol=1e-6,
     )
 
 
-def described_in_p1(crystal, shift, hand, supercell):
-    """The crystal, or its mirror image, as a list of all atoms of a larger cell."""
+def described_in_p1(crystal, shift, hand, axes):
+    """The crystal, or its mirror image, as a list of all atoms of another cell.
+
+    The axes of that cell are columns of whole multiples of the old ones.
+    """
     points, lengths = atoms(crystal, "periodictable", WAVELENGTH)
-    lattice = np.stack(np.meshgrid(*map(np.arange, supercell)), axis=-1).reshape(-1, 3)
-    points = (hand * points[None] + shift + lattice[:, None]).reshape(-1, 3) / supercell
-    cell = crystal.cell * np.concatenate([supercell, np.ones(3)])
+    steps = np.arange(-5, 6)
+    lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    lattice = np.linalg.solve(axes, lattice.T).T
+    lattice = np.unique(np.round(lattice % 1, 9) % 1, axis=0)  # those in the new cell, each once
+    points = hand * np.linalg.solve(axes, points.T).T + shift
+    points = (points + lattice[:, None]).reshape(-1, 3)
+    cell = cell_of_metric(axes.T @ metric_tensor(crystal.cell) @ axes)
     occupancies = np.tile(np.real(lengths / lengths[0]) * crystal.occupancies[0], len(lattice))
     return make(cell, "P 1", (crystal.species[0],) * len(points), occupancies, points)
+
+
+def described_in_other_axes(crystal, change):
+    """The crystal with the axes and the origin that an operation leads from to the old ones."""
+    operations = group_operations(crystal.setting)
+    operations = gemmi.GroupOps(list(operations))
+    operations.change_basis_backward(change)
+    inverse = change.inverse()
+    axes = np.array(change.rot) / gemmi.Op.DEN
+    return make(
+        cell_of_metric(axes.T @ metric_tensor(crystal.cell) @ axes),
+        setting_of(operations),
+        crystal.species,
+        crystal.occupancies,
+        [inverse.apply_to_xyz(position) for position in crystal.positions.tolist()],
+    )
 
 
 @pytest.mark.parametrize("third", [0.333, 0.3333, 0.33333, 1 / 3])
