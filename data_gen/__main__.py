@@ -13,16 +13,28 @@ from data_gen.scattering import TABLES
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 2 for bad input, 130 if interrupted."""
-    arguments = _parser().parse_args(argv)
+    own, beam = _split(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(own)
     try:
+        if beam and not arguments.runner:
+            raise InputError(f"{beam[0]} is an option of Apache Beam: give --runner too")
+        if arguments.runner and arguments.workers is not None:
+            raise InputError("--workers is for builds without --runner: give Beam's own options")
+        arguments.beam = [f"--runner={arguments.runner}", *beam] if arguments.runner else []
         _build(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted: nothing was kept", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted: {str(interruption) or 'nothing is kept'}", file=sys.stderr)
         return 130
     return 0
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Returns what is before and what is behind the first ``--``."""
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    return argv[:end], argv[end + 1 :]
 
 
 def _build(arguments: argparse.Namespace) -> None:
@@ -35,7 +47,7 @@ def _build(arguments: argparse.Namespace) -> None:
         limit=arguments.limit,
         check_symmetry=arguments.check_symmetry,
     )
-    build(spec, arguments.data_dir, workers=arguments.workers)
+    build(spec, arguments.data_dir, workers=arguments.workers, beam=arguments.beam)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         help="leave out structures whose coordinates have another space group than stated",
     )
     add("--workers", type=int, metavar="N", help="number of processes; default: every core")
+    add(
+        "--runner",
+        metavar="NAME",
+        help="let Apache Beam simulate, on many machines: FlinkRunner, SparkRunner, DataflowRunner "
+        "or DirectRunner; its own options follow after --",
+    )
     return parser
 
 

@@ -11,9 +11,9 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
@@ -24,24 +24,24 @@ import tensorflow_datasets as tfds
 from absl import logging
 from tensorflow_datasets.core.constants import INCOMPLETE_PREFIX
 from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
-from tensorflow_datasets.core.file_adapters import ArrayRecordFileAdapter
 from tensorflow_datasets.core.splits import SplitDict, SplitInfo
 from tqdm import tqdm
 
 from data_gen.claim import claim
 from data_gen.errors import InputError
 from data_gen.examples import features
-from data_gen.generate import Example, Outcome, Settings, available_cores, generate
+from data_gen.generate import Outcome, Settings, generate
 from data_gen.instrument import DEFAULT_INSTRUMENT, Instrument, instrument
 from data_gen.limits import MAX_WORKERS_PER_CORE
+from data_gen.parallel import available_cores
 from data_gen.scattering import scattering_length
+from data_gen.shards import ShardFolder
 from data_gen.sources import Record, Source, open_sources
 from data_gen.summary import REJECTED_FILE, SUMMARY_FILE, Tally, closing_table
 
-EXAMPLES_PER_SHARD = 2048  # 26 MB of patterns on the default grid
 SPLIT = "train"  # TFDS keeps the name "all" for the sum of all splits
 # Code that no example depends on.
-_WITHOUT_EFFECT = {"__init__.py", "__main__.py", "claim.py", "command_line.py"}
+_WITHOUT_EFFECT = {"__init__.py", "__main__.py", "beam.py", "claim.py", "command_line.py"}
 _LIBRARIES = ("gemmi", "periodictable")  # whose tables and parser decide the content
 
 
@@ -103,11 +103,6 @@ class DatasetSpec:
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    @property
-    def config_name(self) -> str:
-        """Name of the folder that holds this data set and no other."""
-        return f"{self.instrument}-{self.fingerprint()[:12]}"
-
     def records(self) -> Iterator[Record]:
         """Unparsed structures of all sources in order, at most `limit`."""
         return islice(chain.from_iterable(s.records() for s in self.opened_sources), self.limit)
@@ -121,6 +116,7 @@ class DatasetSpec:
         return total if self.limit is None else min(total, self.limit)
 
 
+@cache  # what is imported stays as it is, whatever becomes of its files
 def _code_digest() -> str:
     package = Path(__file__).parent
     digest = hashlib.sha256()
@@ -137,12 +133,16 @@ class PatternsConfig(tfds.core.BuilderConfig):
 
     Attributes:
         spec: What the data set is made of.
-        workers: Number of processes.
+        fingerprint: That of the spec when the build began.
+        workers: Number of processes that simulate it.
+        beam: Options of the Beam pipeline that simulates it instead.
         progress: Whether to show a progress bar.
     """
 
     spec: DatasetSpec = field(kw_only=True)
+    fingerprint: str = field(kw_only=True)
     workers: int = 1
+    beam: tuple[str, ...] = ()
     progress: bool = True
 
 
@@ -157,8 +157,8 @@ class PowderPatterns(FileReaderBuilder):
     """Simulated powder diffraction patterns of crystal structures, with their symmetry.
 
     TFDS's `GeneratorBasedBuilder` holds all examples in its shuffler, even when told not to
-    shuffle: up to 1 GB in memory, then in temporary files that need TensorFlow. Here each shard is
-    written as its examples arrive, in the order of the sources.
+    shuffle: up to 1 GB in memory, then in temporary files that need TensorFlow. Here shards are
+    written beforehand, in the order of the sources, and TFDS makes them a data set.
     Read with `as_data_source(split="all")`.
     """
 
@@ -186,59 +186,31 @@ class PowderPatterns(FileReaderBuilder):
         """Stands for TFDS's own, which makes folders and asks for packages that go unused here."""
         return SimpleNamespace(downloaded_size=0)
 
+    @property
+    def shards(self) -> ShardFolder:
+        """Where its shards are before it is whole; those of a pipeline are in another order."""
+        kind = "beam" if self._config.beam else "shards"
+        path = Path(self.data_dir).parent / f"{INCOMPLETE_PREFIX}{kind}"
+        return ShardFolder(path, self._config.fingerprint)
+
     def _download_and_prepare(self, dl_manager: object, download_config: object = None) -> None:
-        """Writes everything into the folder that TFDS renames when it is whole."""
-        folder = Path(self.data_dir)
+        """Puts the finished shards into the folder that TFDS renames when it is whole."""
+        folder, shards = Path(self.data_dir), self.shards
+        size, seconds = 0, 0.0
         with (folder / REJECTED_FILE).open("w", newline="", encoding="utf-8") as rejected:
             tally = Tally(rejected)
-            with contextlib.closing(self._outcomes()) as outcomes:
-                split = self._write_shards(tally.accepted(outcomes))
+            for journal in shards.journals():
+                tally.add(journal)
+                size += journal.example_bytes
+                seconds += journal.seconds
         tally.require_any()
-        self.info.set_splits(SplitDict([split]))
-        summary = tally.summary() | _provenance(self._config)
+        summary = tally.summary(seconds) | _provenance(self._config)
         (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
-
-    def _outcomes(self) -> Generator[Outcome]:
-        """Outcomes of the structures within the limit, shown on a progress bar as they pass."""
-        spec = self._config.spec
-        settings = Settings(spec.instrument_values, spec.scattering_lengths, spec.check_symmetry)
-        outcomes = generate(spec.records(), settings, self._config.workers)
-        with (
-            contextlib.closing(outcomes),
-            tqdm(
-                desc="simulating",
-                total=spec.count() if self._config.progress else None,
-                unit=" structures",
-                smoothing=0.05,
-                disable=not self._config.progress,
-            ) as bar,
-        ):
-            for outcome in islice(outcomes, spec.limit):  # one record can hold several structures
-                yield outcome
-                bar.update()
-
-    def _write_shards(self, examples: Iterator[Example]) -> SplitInfo:
-        """Writes the examples to numbered files as they come, holding one file's worth at most."""
-        folder = Path(self.data_dir)
-        lengths: list[int] = []
-        size = 0
-        while shard := [example.data for example in islice(examples, EXAMPLES_PER_SHARD)]:
-            _write_file(folder / f"{len(lengths)}.part", shard)
-            lengths.append(len(shard))
-            size += sum(map(len, shard))
         template = self._get_filename_template(SPLIT)
-        for index in range(len(lengths)):
-            final = template.sharded_filepath(shard_index=index, num_shards=len(lengths))
-            (folder / f"{index}.part").rename(final)
-        return SplitInfo(SPLIT, lengths, size, template)
-
-
-def _write_file(path: Path, records: list[bytes]) -> None:
-    try:
-        ArrayRecordFileAdapter.write_examples(path, enumerate(records))
-    except RuntimeError as error:  # what a full disk is to array_record
-        reason = str(error).partition("; writing")[0]
-        raise OSError(reason) from error
+        lengths = shards.move(
+            lambda i, n: Path(template.sharded_filepath(shard_index=i, num_shards=n))
+        )
+        self.info.set_splits(SplitDict([SplitInfo(SPLIT, lengths, size, template)]))
 
 
 def _provenance(config: PatternsConfig) -> dict[str, Any]:
@@ -246,29 +218,46 @@ def _provenance(config: PatternsConfig) -> dict[str, Any]:
     return {
         "spec": asdict(spec),
         "instrument": asdict(spec.instrument_values),
-        "fingerprint": spec.fingerprint(),
-        "workers": config.workers,
+        "fingerprint": config.fingerprint,
+        **({"beam": config.beam} if config.beam else {"workers": config.workers}),
         "versions": {name: version(name) for name in (*_LIBRARIES, "numpy", "numba")},
     }
 
 
 def build(
-    spec: DatasetSpec, data_dir: str | Path, workers: int | None = None, progress: bool = True
+    spec: DatasetSpec,
+    data_dir: str | Path,
+    workers: int | None = None,
+    progress: bool = True,
+    beam: Sequence[str] = (),
 ) -> PowderPatterns:
     """Returns the data set of `spec`, ready to be read; builds it first if it is not there.
+
+    A local build that was interrupted goes on behind the shards that it had finished.
 
     Args:
         spec: What it is made of.
         data_dir: Folder for data sets; each has a folder of its own in it, named by its content.
         workers: Number of processes; all cores by default. Does not change the result.
         progress: Whether to show a progress bar and a closing table.
+        beam: Options of Apache Beam, such as ``["--runner=FlinkRunner", …]``: its workers simulate
+            instead, with the same result in another order.
 
     Raises:
         InputError: A source, the instrument or `workers` is wrong, `data_dir` cannot be written,
-            no structure can serve, or a worker process died. Nothing is left behind then.
+            no structure can serve, or a worker process was killed. Nothing but finished shards is
+            left behind then.
     """
     workers = _checked_workers(workers)
-    config = PatternsConfig(name=spec.config_name, spec=spec, workers=workers, progress=progress)
+    fingerprint = spec.fingerprint()
+    config = PatternsConfig(
+        name=f"{spec.instrument}-{fingerprint[:12]}",
+        spec=spec,
+        fingerprint=fingerprint,
+        workers=workers,
+        beam=tuple(beam),
+        progress=progress,
+    )
     try:
         root = Path(data_dir).expanduser().absolute()
         builder = _open(config, root)
@@ -281,15 +270,80 @@ def build(
         if progress:
             print(f"already built: {folder}")
         return builder
-    with claim(folder.parent):
+    with _saying_what_is_kept(builder.shards), claim(folder.parent):
         builder = _open(config, root)  # another process may have built it in the meantime
         if not folder.exists():
-            for remains in folder.parent.glob(f"{INCOMPLETE_PREFIX}*"):
-                shutil.rmtree(remains)  # of a build that was killed
-            builder.download_and_prepare()
+            _write_shards(config, builder.shards)
+            _finish(builder)
     if progress:
         print(closing_table(json.loads((folder / SUMMARY_FILE).read_text()), folder))
     return builder
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(shards: ShardFolder) -> Iterator[None]:
+    """Adds to what ends a build early how much of it is not lost."""
+    try:
+        yield
+    except (InputError, KeyboardInterrupt) as error:
+        kept = sum(journal.structures for journal in shards.journals())
+        if not kept:
+            raise
+        note = f"{kept:,} structures are kept: the same command goes on from there"
+        raise type(error)("; ".join(filter(None, (str(error), note)))) from None
+
+
+def _write_shards(config: PatternsConfig, shards: ShardFolder) -> None:
+    """Simulates what is in no shard yet."""
+    spec = config.spec
+    settings = Settings(spec.instrument_values, spec.scattering_lengths, spec.check_symmetry)
+    if config.beam:
+        from data_gen.beam import write_shards  # only now: Beam is an extra, and slow to import
+
+        write_shards(spec, settings, shards, config.beam)
+        return
+    done = shards.open()
+    records = islice(spec.records(), done.records, None)
+    left = None if spec.limit is None else spec.limit - done.structures
+    with (
+        contextlib.closing(generate(records, settings, config.workers)) as outcomes,
+        tqdm(
+            desc="simulating",
+            total=spec.count() if config.progress else None,
+            initial=done.structures,
+            unit=" structures",
+            smoothing=0.05,
+            disable=not config.progress,
+        ) as bar,
+    ):
+        shards.append(_shown(_limited(outcomes, left), bar), done)
+
+
+def _limited(outcomes: Iterable[list[Outcome]], limit: int | None) -> Iterator[list[Outcome]]:
+    """Cuts off what is beyond the limit: one record can hold several structures."""
+    left = sys.maxsize if limit is None else limit
+    for of_record in outcomes:
+        if left <= 0:
+            return
+        yield of_record[:left]
+        left -= len(of_record)
+
+
+def _shown(outcomes: Iterable[list[Outcome]], bar: tqdm) -> Iterator[list[Outcome]]:
+    for of_record in outcomes:
+        yield of_record
+        bar.update(len(of_record))
+
+
+def _finish(builder: PowderPatterns) -> None:
+    """Makes a data set of the finished shards, and leaves nothing else beside it."""
+    try:
+        builder.download_and_prepare()
+    except InputError:  # no structure can serve: then neither can their journals
+        shutil.rmtree(builder.shards.path)
+        raise
+    for remains in Path(builder.data_dir).parent.glob(f"{INCOMPLETE_PREFIX}*"):
+        shutil.rmtree(remains)
 
 
 def _checked_workers(workers: int | None) -> int:

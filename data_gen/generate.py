@@ -4,30 +4,24 @@ The parent process reads the sources and writes the data set; worker processes p
 serialise. Outcomes come back in the order of the records, whatever the number of workers.
 """
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
+
+import numpy as np
+from jaxtyping import Float32
 
 from data_gen.crystal import Crystal, check_symmetry
-from data_gen.errors import InputError, Reason, StructureError
+from data_gen.errors import Reason, StructureError
 from data_gen.examples import serialise
 from data_gen.instrument import Instrument
-from data_gen.simulate import simulate
-from data_gen.sources import Record
+from data_gen.simulate import simulate_many
+from data_gen.sources import Parsed, Record
+from data_gen.workers import WorkerError, map_in_processes
 
-RECORDS_PER_CHUNK = 64
+STRUCTURES_PER_CHUNK = 64
 BYTES_PER_CHUNK = 4 * 2**20
-CHUNKS_AHEAD = 3  # per worker: enough that none waits, little enough that memory stays bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +63,9 @@ class Settings:
     check_symmetry: bool
 
 
-def available_cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def generate(records: Iterable[Record], settings: Settings, workers: int) -> Generator[Outcome]:
+def generate(
+    records: Iterable[Record], settings: Settings, workers: int
+) -> Generator[list[Outcome]]:
     """Simulates every structure of `records`.
 
     Args:
@@ -83,135 +74,108 @@ def generate(records: Iterable[Record], settings: Settings, workers: int) -> Gen
         workers: Number of processes; with 1 everything runs in this one.
 
     Yields:
-        One outcome per structure, in the order of the records.
+        One list of outcomes per record, in the order of the records.
 
     Raises:
-        InputError: A worker process died.
+        InputError: As `data_gen.workers.map_in_processes`.
     """
-    work = partial(_outcomes_of_chunk, settings=settings)
+    work = partial(outcomes_of_chunk, settings=settings)
     chunks = _chunks(records)
     if workers == 1:
         for chunk in chunks:
             yield from work(chunk)
         return
-    with closing(_map_in_processes(work, chunks, workers)) as results:
+    with closing(map_in_processes(work, chunks, workers, _crashed)) as results:
         for outcomes in results:
             yield from outcomes
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
     chunk: list[Record] = []
-    size = 0
+    size = structures = 0
     for record in records:
         chunk.append(record)
         size += sum(len(part) for part in record.payload if isinstance(part, bytes | str))
-        if len(chunk) >= RECORDS_PER_CHUNK or size >= BYTES_PER_CHUNK:
+        structures += _most_structures(record)
+        if structures >= STRUCTURES_PER_CHUNK or size >= BYTES_PER_CHUNK:
             yield chunk
-            chunk, size = [], 0
+            chunk, size, structures = [], 0, 0
     if chunk:
         yield chunk
 
 
-def _outcomes_of_chunk(records: list[Record], settings: Settings) -> list[Outcome]:
-    return [outcome for record in records for outcome in _outcomes(record, settings)]
+def _most_structures(record: Record) -> int:
+    """Returns how many structures a record can hold, by the headings of blocks in a CIF."""
+    texts = (part for part in record.payload if isinstance(part, bytes))
+    return max(1, sum(text.lower().count(b"data_") for text in texts))
 
 
-def _outcomes(record: Record, settings: Settings) -> Iterator[Outcome]:
+def _crashed(record: Record, death: WorkerError) -> list[Outcome]:
+    detail = f"it crashes the process that works on it ({death})"
+    return [Rejection(record.id, record.source, Reason.UNEXPECTED, detail)]
+
+
+def outcomes_of_chunk(records: list[Record], settings: Settings) -> list[list[Outcome]]:
+    """What becomes of the structures of each record; all are simulated together."""
+    parsed = [list(_parsed(record, settings)) for record in records]
+    crystals = [c for of_record in parsed for _, c in of_record if isinstance(c, Crystal)]
+    patterns = iter(_patterns(crystals, settings))
+    return [
+        [_outcome(name, record.source, found, patterns) for name, found in of_record]
+        for record, of_record in zip(records, parsed, strict=True)
+    ]
+
+
+def _parsed(record: Record, settings: Settings) -> Iterator[Parsed]:
     try:
-        for structure_id, parsed in record.parse(record.payload):
-            yield _outcome(structure_id, record.source, parsed, settings)
+        for name, found in record.parse(record.payload):
+            wrong = _symmetry_error(found) if settings.check_symmetry else None
+            yield name, wrong or found
     except Exception as error:  # one strange structure must not end a run over thousands
-        yield Rejection(record.id, record.source, Reason.UNEXPECTED, repr(error))
+        yield record.id, StructureError(Reason.UNEXPECTED, repr(error))
+
+
+def _symmetry_error(found: Crystal | StructureError) -> StructureError | None:
+    if isinstance(found, StructureError):
+        return None
+    try:
+        actual = check_symmetry(found)
+    except StructureError as error:
+        return error
+    if actual in (None, found.space_group):
+        return None
+    detail = f"stated space group {found.space_group}, coordinates have {actual}"
+    return StructureError(Reason.OTHER_SYMMETRY, detail)
+
+
+def _patterns(
+    crystals: list[Crystal], settings: Settings
+) -> Iterator[Float32[np.ndarray, " points"] | StructureError]:
+    """The pattern of each crystal, or why there is none."""
+    try:
+        made = simulate_many(crystals, settings.instrument, settings.scattering_lengths, threads=1)
+    except Exception as error:
+        if len(crystals) > 1:  # the others shall not suffer from it
+            for crystal in crystals:
+                yield from _patterns([crystal], settings)
+            return
+        yield StructureError(Reason.UNEXPECTED, repr(error))
+        return
+    for number, pattern in enumerate(made.patterns):
+        error = made.errors.get(number)
+        yield error or pattern
 
 
 def _outcome(
-    structure_id: str, source: str, parsed: Crystal | StructureError, settings: Settings
+    name: str,
+    source: str,
+    found: Crystal | StructureError,
+    patterns: Iterator[Float32[np.ndarray, " points"] | StructureError],
 ) -> Outcome:
-    try:
-        if isinstance(parsed, StructureError):
-            raise parsed
-        if settings.check_symmetry:
-            _check_symmetry(parsed)
-        pattern = simulate(parsed, settings.instrument, settings.scattering_lengths)
-    except StructureError as error:
-        return Rejection(structure_id, source, error.reason, error.detail)
-    data = serialise(structure_id, source, parsed, pattern)
-    return Example(structure_id, source, parsed.space_group, data)
-
-
-def _check_symmetry(crystal: Crystal) -> None:
-    found = check_symmetry(crystal)
-    if found is not None and found != crystal.space_group:
-        raise StructureError(
-            Reason.OTHER_SYMMETRY,
-            f"stated space group {crystal.space_group}, coordinates have {found}",
-        )
-
-
-def _map_in_processes(
-    work: Callable[[list[Record]], list[Outcome]], chunks: Iterable[list[Record]], workers: int
-) -> Generator[list[Outcome]]:
-    """`map(work, chunks)` on several processes, in order, with few chunks under way."""
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
-    under_way: deque[Future[list[Outcome]]] = deque()
-    try:
-        for chunk in chunks:
-            with _ready_to_start_workers():
-                under_way.append(pool.submit(work, chunk))
-            if len(under_way) >= CHUNKS_AHEAD * workers:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-    except BrokenProcessPool:
-        # The pool overlooks a worker that was being started, and would wait for it for ever.
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.kill()
-        raise InputError(
-            "a worker process was killed, most often for lack of memory; nothing was kept: "
-            "start again, with fewer workers if memory is short"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Makes this worker end however its parent ends."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _ready_to_start_workers() -> Iterator[None]:
-    """Holds while a task is handed to the pool, which starts its workers when they are needed.
-
-    A worker inherits that interruptions are blocked: the parent deals with them, after this. And it
-    does not import the program that runs this: it needs nothing of it, the program may be heavy
-    (training imports JAX), and a script without a `__main__` guard would start itself over in every
-    worker.
-    """
-    program = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if in_main_thread else None  # None: not Python's
-    interruptions: list[int] = []
-    if handler is not None:  # another thread may take the signal although this one blocks it
-        signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = program
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
-        if interruptions:
-            signal.raise_signal(signal.SIGINT)
+    """Takes the next of the patterns for a crystal."""
+    if isinstance(found, Crystal):
+        pattern = next(patterns)
+        if not isinstance(pattern, StructureError):
+            return Example(name, source, found.space_group, serialise(name, source, found, pattern))
+        found = pattern
+    return Rejection(name, source, found.reason, found.detail)

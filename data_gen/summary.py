@@ -3,53 +3,61 @@
 import csv
 import resource
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, TextIO
 
 from data_gen.errors import InputError, Reason
-from data_gen.generate import Example, Outcome, Rejection
+from data_gen.generate import Rejection
+from data_gen.shards import Journal
 from data_gen.symmetry import BRAVAIS_LATTICES, CRYSTAL_SYSTEMS, bravais_lattice, crystal_system
 
 SUMMARY_FILE = "summary.json"
 REJECTED_FILE = "rejected.csv"
 
 
+_REMEDIES = {
+    Reason.UNREADABLE: "mend the file, or get it anew",
+    Reason.TOO_LARGE: "split it, or leave it out",
+    Reason.UNSAFE_MEMBER: "pack the file itself, under a plain name",
+    Reason.NO_CELL: "complete the cell",
+    Reason.NO_ATOMS: "complete the atoms",
+    Reason.IMPOSSIBLE_SYMMETRY: "correct the space group, the operations or the cell",
+    Reason.OTHER_SYMMETRY: "correct the space group, or do not ask for --check_symmetry",
+    Reason.UNKNOWN_VALUE: "complete or correct the atoms",
+    Reason.IMPOSSIBLE_OCCUPANCY: "correct the occupancies",
+    Reason.UNKNOWN_ELEMENT: "give type symbols such as Na or Na1+",
+    Reason.MISSING_HYDROGEN: "complete the hydrogen atoms",
+    Reason.NO_SCATTERING_LENGTH: "try the other --scattering_lengths, or leave it out",
+    Reason.NO_DISPLACEMENT: "complete the displacement parameters",
+    Reason.NO_REFLECTIONS: "choose an --instrument of shorter wavelength, or leave it out",
+    Reason.DUPLICATE_ID: "rename it if it is another structure",
+    Reason.UNEXPECTED: "leave it out, and report it as a fault of this program",
+}
+
+
 class Tally:
-    """Counts outcomes as they pass and writes the rejected ones to a table.
+    """Counts what is in the shards of a data set and lists what is not.
 
     Args:
         rejected: Open text file that receives one line per rejected structure.
     """
 
     def __init__(self, rejected: TextIO) -> None:
-        self._started = time.monotonic()
         self._space_groups: Counter[int] = Counter()
         self._reasons: Counter[Reason] = Counter()
-        self._first_details: dict[Reason, str] = {}
-        self._seen: set[str] = set()
+        self._first: dict[Reason, Rejection] = {}
         self._table = csv.writer(rejected)
-        self._table.writerow(("id", "source", "reason", "detail"))
+        self._table.writerow(("id", "source", "reason", "detail", "remedy"))
 
-    def accepted(self, outcomes: Iterator[Outcome]) -> Iterator[Example]:
-        """The examples among `outcomes` whose id was not seen before; counts everything."""
-        for outcome in outcomes:
-            if isinstance(outcome, Example) and outcome.id not in self._seen:
-                self._seen.add(outcome.id)
-                self._space_groups[outcome.space_group] += 1
-                yield outcome
-            else:
-                self._reject(outcome)
-
-    def _reject(self, outcome: Outcome) -> None:
-        reason, detail = Reason.DUPLICATE_ID, "an earlier structure has this id"
-        if isinstance(outcome, Rejection):
-            reason, detail = outcome.reason, outcome.detail
-        self._reasons[reason] += 1
-        self._first_details.setdefault(reason, f"{outcome.id}: {detail}" if detail else outcome.id)
-        self._table.writerow((outcome.id, outcome.source, reason, detail))
+    def add(self, journal: Journal) -> None:
+        """Counts one shard."""
+        self._space_groups.update(space_group for _, space_group in journal.examples)
+        for rejection in journal.rejections:
+            self._reasons[rejection.reason] += 1
+            self._first.setdefault(rejection.reason, rejection)
+            self._table.writerow((*astuple(rejection), _REMEDIES[rejection.reason]))
 
     def require_any(self) -> None:
         """Raises InputError, naming the commonest reason, if no structure was accepted."""
@@ -58,22 +66,26 @@ class Tally:
         if not self._reasons:
             raise InputError("the sources hold no structures")
         reason, count = self._reasons.most_common(1)[0]
+        first = f"{self._first[reason].id}: {self._first[reason].detail}".removesuffix(": ")
         raise InputError(
             f"all {self._reasons.total()} structures were rejected, {count} of them for: {reason} "
-            f"(the first is {self._first_details[reason]:.200}); give structures that are complete"
+            f"(the first is {first:.200}); give structures that are complete"
         )
 
-    def summary(self) -> dict[str, Any]:
-        """The counts so far under the names of summary.json."""
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """The counts under the names of summary.json.
+
+        Args:
+            seconds: How long it took to make the data set.
+        """
         written, rejected = self._space_groups.total(), self._reasons.total()
-        seconds = time.monotonic() - self._started
         return {
             "written": written,
             "rejected": rejected,
             "rejected_by_reason": {str(r): n for r, n in self._reasons.most_common()},
             "class_counts": _class_counts(self._space_groups),
             "seconds": round(seconds, 2),
-            "structures_per_s": round((written + rejected) / seconds, 1),
+            "structures_per_s": round((written + rejected) / max(seconds, 1e-3), 1),
             "peak_memory_mib": _peak_memory(),
         }
 

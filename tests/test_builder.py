@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tensorflow_datasets as tfds
 from data_gen.builder import DatasetSpec, PowderPatterns, build
 from data_gen.errors import InputError
 from data_gen.examples import crystal_features, crystal_from_features
+from data_gen.shards import ShardFolder, _OpenShard
 from data_gen.simulate import simulate
 
 HALITE = """data_{name}
@@ -143,7 +145,7 @@ def test_any_tfds_reader_reads_it(minerals):
 
 
 def test_shards_are_filled_in_order(cif_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("data_gen.builder.EXAMPLES_PER_SHARD", 1)
+    monkeypatch.setattr("data_gen.shards.EXAMPLES_PER_SHARD", 1)
     builder = build(DatasetSpec(str(cif_folder)), tmp_path / "data", workers=1, progress=False)
     assert builder.info.splits["train"].shard_lengths == [1, 1]
     assert [example["formula"] for example in examples(builder)] == [b"ClNa", b"FNa"]
@@ -258,7 +260,14 @@ def test_no_space_left_is_an_error_that_leaves_nothing(tmp_path):
     assert not data_dir.exists()
 
 
-INTERRUPTED_LIMIT = 2000  # long enough to be stopped half-way
+INTERRUPTED_LIMIT = 5000  # of which the first shards are finished well before the last
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """What the builds that are interrupted below must become."""
+    spec = DatasetSpec("amcsd", limit=INTERRUPTED_LIMIT)
+    return build(spec, tmp_path_factory.mktemp("uninterrupted"), progress=False)
 
 
 # A suite that was started in the background ignores interruptions, and its children inherit that.
@@ -269,16 +278,20 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
-def start_build(data_dir: Path) -> subprocess.Popen:
-    """A build in a process of its own, returned when its workers run and nothing is finished."""
+def start_build(data_dir: Path, until: str) -> subprocess.Popen:
+    """A build in a process of its own, returned when its workers run and a file `until` is there.
+
+    It is stopped, so that it cannot be finished before it is interrupted.
+    """
     command = [sys.executable, "-c", HEED_INTERRUPTIONS, "-m", "data_gen", "--sources=amcsd"]
     command += [f"--data_dir={data_dir}", f"--limit={INTERRUPTED_LIMIT}", "--workers=2"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while not (list(data_dir.rglob("rejected.csv")) and len(workers_of(process)) == 2):
+    while not (list(data_dir.rglob(until)) and len(workers_of(process)) == 2):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
     return process
 
 
@@ -290,37 +303,147 @@ def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
     ]
 
 
-def test_killed_build_is_never_taken_for_whole_and_starts_clean(tmp_path):
-    process = start_build(tmp_path)
+def kept_shards(data_dir: Path) -> dict[str, int]:
+    """Finished shards and when each was written."""
+    journals = data_dir.rglob("incomplete.*/*.json")
+    return {path.stem: path.stat().st_mtime_ns for path in journals}
+
+
+def files_of(builder: PowderPatterns) -> dict[str, bytes]:
+    """The content of everything but the summary."""
+    files = Path(builder.data_dir).iterdir()
+    return {path.name: path.read_bytes() for path in files if path.name != "summary.json"}
+
+
+def check_resumed(data_dir: Path, uninterrupted: PowderPatterns) -> None:
+    builder = build(uninterrupted.builder_config.spec, data_dir, progress=False)
+    assert files_of(builder) == files_of(uninterrupted)
+    counts = ("written", "rejected", "rejected_by_reason", "class_counts")
+    assert [summary(builder)[key] for key in counts] == [
+        summary(uninterrupted)[key] for key in counts
+    ]
+    assert [path.name for path in Path(builder.data_dir).parent.iterdir()] == ["1.0.0"]
+
+
+def test_killed_build_is_never_taken_for_whole_and_goes_on(uninterrupted, tmp_path, monkeypatch):
+    process = start_build(tmp_path, until="000001.json")
     workers = workers_of(process)
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive, "workers outlived their parent"
     assert not list(tmp_path.rglob("dataset_info.json"))
-    builder = build(DatasetSpec("amcsd", limit=INTERRUPTED_LIMIT), tmp_path, progress=False)
-    assert len(examples(builder)) == summary(builder)["written"]
-    assert [path.name for path in Path(builder.data_dir).parent.iterdir()] == ["1.0.0"]
+    kept = len(kept_shards(tmp_path))
+    assert 2 <= kept < len(uninterrupted.info.splits["train"].shard_lengths)
+    written = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (written.append(Path(b).name), replace(a, b)))
+    check_resumed(tmp_path, uninterrupted)
+    assert f"{kept - 1:06d}.json" not in written
+    assert f"{kept:06d}.json" in written
 
 
-def test_killed_worker_is_reported_and_leaves_nothing(tmp_path):
-    process = start_build(tmp_path / "data")
+def test_killed_worker_is_reported_and_loses_nothing(uninterrupted, tmp_path):
+    process = start_build(tmp_path, until="000000.json")
     workers_of(process)[0].kill()
+    process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "error: a worker process was killed" in errors
+    assert "error: a worker process was killed (SIGKILL)" in errors
+    assert re.search(r"[\d,]{5,} structures are kept: the same command goes on from there", errors)
     assert "Traceback" not in errors
-    assert not (tmp_path / "data").exists()
+    check_resumed(tmp_path, uninterrupted)
 
 
-def test_interrupted_build_leaves_nothing(tmp_path):
-    process = start_build(tmp_path / "data")
+def test_interrupted_build_goes_on(uninterrupted, tmp_path):
+    process = start_build(tmp_path, until="000000.json")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted" in errors
+    assert re.search(r"interrupted: [\d,]{5,} structures are kept", errors)
+    assert "Traceback" not in errors
+    check_resumed(tmp_path, uninterrupted)
+
+
+def test_build_interrupted_before_its_first_shard_leaves_nothing(tmp_path):
+    process = start_build(tmp_path / "data", until="*.part")
+    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted: nothing is kept" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "data").exists()
+
+
+def build_interrupted(spec: DatasetSpec, data_dir: Path, shards: int) -> str:
+    """Builds until so many shards are there, then is interrupted; returns what it says."""
+    write = ShardFolder.write
+
+    def write_or_stop(self, index, groups, ids):
+        if index == shards:
+            raise KeyboardInterrupt
+        return write(self, index, groups, ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ShardFolder, "write", write_or_stop)
+        with pytest.raises(KeyboardInterrupt) as interruption:
+            build(spec, data_dir, workers=1, progress=False)
+    return str(interruption.value)
+
+
+DAMAGES = {
+    "shard cut short": lambda folder: os.truncate(folder / "000002.shard", 100),
+    "shard gone": lambda folder: (folder / "000002.shard").unlink(),
+    "journal cut short": lambda folder: os.truncate(folder / "000002.json", 100),
+    "journal of another data set": lambda folder: (folder / "000002.json").write_text(
+        (folder / "000002.json").read_text().replace('"fingerprint": "', '"fingerprint": "0')
+    ),
+    "half-written shard": lambda folder: (folder / "000004.part").write_bytes(b"half"),
+    "nothing": lambda folder: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_only_whole_shards_are_kept(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr("data_gen.shards.EXAMPLES_PER_SHARD", 10)
+    spec = DatasetSpec("amcsd", limit=65)
+    whole = build(spec, tmp_path / "whole", workers=1, progress=False)
+    assert "structures are kept" in build_interrupted(spec, tmp_path / "broken", shards=4)
+    (folder,) = (tmp_path / "broken").rglob("incomplete.shards")
+    DAMAGES[damage](folder)
+    check_resumed(tmp_path / "broken", whole)
+
+
+def test_limit_counts_the_structures_before_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_gen.shards.EXAMPLES_PER_SHARD", 3)
+    path = tmp_path / "many.cif"
+    path.write_text("".join(HALITE.format(name=f"b{i}", anion="Cl") for i in range(4)))
+    (tmp_path / "more.cif").write_text(path.read_text())
+    spec = DatasetSpec(f"{path},{tmp_path / 'more.cif'}", limit=6)
+    assert "4 structures are kept" in build_interrupted(spec, tmp_path / "data", shards=1)
+    builder = build(spec, tmp_path / "data", workers=1, progress=False)
+    ids = [example["id"].decode() for example in examples(builder)]
+    assert ids == ["many_b0", "many_b1", "many_b2", "many_b3", "more_b0", "more_b1"]
+
+
+def test_full_disk_keeps_the_finished_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_gen.shards.EXAMPLES_PER_SHARD", 10)
+    spec = DatasetSpec("amcsd", limit=50)
+
+    def no_space(self, outcome, ids, add=_OpenShard.add):
+        add(self, outcome, ids)
+        if self._path.name == "000002.part":
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(_OpenShard, "add", no_space)
+        with pytest.raises(InputError, match=r"No space left on device; make room.* are kept"):
+            build(spec, tmp_path / "data", workers=1, progress=False)
+    assert len(kept_shards(tmp_path)) == 2
+    assert not list(tmp_path.rglob("*.part"))
+    assert len(examples(build(spec, tmp_path / "data", workers=1, progress=False))) > 30
 
 
 SCRIPT_WITHOUT_GUARD = """

@@ -1,13 +1,18 @@
 """`python -m data_gen` as a user meets it."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from data_gen.__main__ import main
+
+HALITE = (Path(__file__).parent / "data" / "halite.cif").read_bytes()
 
 
 @pytest.fixture
@@ -83,3 +88,59 @@ def test_help_is_quick_to_import():
         "assert not {'tensorflow_datasets', 'jax', 'pymatgen'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_hostile_archive_costs_only_what_is_hostile_in_it(data_dir, tmp_path, capsys):
+    """Everything is written or listed with a reason and a remedy, and nothing lands elsewhere."""
+    archive = tmp_path / "zoo.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("../up.cif", "/root.cif", "good.cif", "other/good.cif", "fine.cif"):
+            add(tar, name, HALITE)
+        link = tarfile.TarInfo("link.cif")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+        add(tar, "noise.cif", bytes(range(256)))
+        add(tar, "bomb.cif", HALITE + bytes(20 * 2**20))
+    cut = archive.read_bytes()[:-20]
+    archive.write_bytes(cut)
+    assert run(data_dir, f"--sources={archive}") == 0
+    (path,) = data_dir.rglob("rejected.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["id"]: row["reason"] for row in rows} == {
+        "up": "unsafe archive member",
+        "root": "unsafe archive member",
+        "link": "unsafe archive member",
+        "good": "duplicate id",
+        "noise": "unreadable",
+        "bomb": "too large",
+        "zoo.tar.gz": "unreadable",
+    }
+    assert all(row["source"] == "zoo" and row["remedy"] for row in rows)
+    assert json.loads((path.parent / "summary.json").read_text())["written"] == 2
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "zoo.tar.gz"]
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--", "--direct_num_workers=2"], ["--direct_num_workers=2", "--runner"]),
+        (["--runner=DirectRunner"], ["sgan_jax[beam]"]),
+        (["--runner=DirectRunner", "--workers=1"], ["--workers", "--runner"]),
+    ],
+)
+def test_beam_options_without_beam_are_a_short_error(data_dir, capsys, monkeypatch, flags, words):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "data_gen.beam", raising=False)
+    assert main([f"--data_dir={data_dir}", "--sources=amcsd", "--limit=3", *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert all(word in error for word in words)
+    assert not data_dir.exists()

@@ -1,9 +1,12 @@
 """Folders and archives of CIFs, sound and hostile."""
 
+import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -304,3 +307,133 @@ def test_real_archive(shared_data: Path) -> None:
     name, crystal = next(iter(source))
     assert name == "mp-1"
     assert (crystal.space_group, crystal.formula) == (229, "Cs")
+
+
+def test_names_that_no_terminal_should_show_are_spelt_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    write_tar(path, ["bell\x07.cif", "line\nbreak.cif", "n" * 1000 + ".cif"], "w")
+    assert results(TarSource(path)) == {r"bell\x07": 225, r"line\nbreak": 225, "n" * 255: 225}
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_a_path_without_end_is_refused(
+    tmp_path: Path, write: Callable[[Path, list[str]], None]
+) -> None:
+    path = tmp_path / ("a.tar.gz" if write is write_tar else "a.zip")
+    write(path, ["d/" * 5000 + "x.cif", "y.cif"])
+    assert results(*open_sources(str(path))) == {"x": Reason.UNSAFE_MEMBER, "y": 225}
+
+
+def test_archives_in_an_archive_are_not_opened(tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner.tar.gz", tmp_path / "outer.tar"
+    write_tar(inner, ["hidden.cif"])
+    with tarfile.open(outer, "w") as archive:
+        add(archive, "inner.tar.gz", inner.read_bytes())
+        add(archive, "named.cif", inner.read_bytes())
+        add(archive, "good.cif")
+    assert results(TarSource(outer)) == {"named": Reason.UNREADABLE, "good": 225}
+
+
+def test_a_tar_member_that_claims_more_than_there_is_ends_the_archive(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    write_tar(path, ["good.cif"])
+    liar = tarfile.TarInfo("liar.cif")
+    liar.size = 2**32
+    honest = gzip.decompress(path.read_bytes())[:1024]
+    path.write_bytes(gzip.compress(honest + liar.tobuf(tarfile.GNU_FORMAT) + CIF))
+    assert results(TarSource(path)) == {"good": 225, "a.tar.gz": Reason.UNREADABLE}
+
+
+def test_a_cif_that_unpacks_without_end_is_not_taken_into_memory(tmp_path: Path) -> None:
+    tar, packed = tmp_path / "a.tar.gz", tmp_path / "a.zip"
+    bomb = CIF + bytes(64 * 2**20)
+    with tarfile.open(tar, "w:gz") as archive:
+        add(archive, "bomb.cif", bomb)
+        add(archive, "good.cif")
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.cif", bomb)
+        archive.writestr("good.cif", CIF)
+    del bomb
+    for path in (tar, packed):
+        (source,) = open_sources(str(path))
+        tracemalloc.start()
+        assert results(source) == {"bomb": Reason.TOO_LARGE, "good": 225}
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 40 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("claim", "result"), [(0, Reason.UNREADABLE), (100, Reason.UNREADABLE), (2**31, 225)]
+)
+def test_a_zip_member_is_read_to_its_real_end(
+    tmp_path: Path, claim: int, result: Reason | int
+) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, ["liar.cif", "good.cif"])
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24 : entry + 28] = claim.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert results(ZipSource(path)) == {"liar": result, "good": 225}
+
+
+def test_members_of_one_name_all_arrive(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    write_tar(path, ["a/x.cif", "b/x.cif", "a/x.cif"], "w")
+    assert [record.id for record in TarSource(path).records()] == ["x", "x", "x"]
+
+
+def test_a_zip_whose_list_of_members_is_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, ["one.cif"])
+    monkeypatch.setattr(files, "MAX_DIRECTORY_BYTES", 20)
+    with pytest.raises(InputError, match=r"list of members takes \d+ bytes; pack it again"):
+        open_sources(str(path))
+
+
+def test_a_zip_name_that_is_not_in_its_encoding_is_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, ["é.cif"])
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(InputError, match="utf-8"):
+        open_sources(str(path))
+
+
+def test_a_zip_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, ["x.cif", "good.cif"])
+    path.write_bytes(path.read_bytes().replace(b"x.cif", b"\0.cif"))  # a null byte ends a name
+    assert results(ZipSource(path)) == {"good": 225}
+
+
+def test_xz_streams_that_follow_one_another_are_one_archive(tmp_path: Path) -> None:
+    plain, path = tmp_path / "a.tar", tmp_path / "a.tar.xz"
+    write_tar(plain, ["one.cif", "two.cif"], "w")
+    content = plain.read_bytes()
+    padding = bytes(8)
+    path.write_bytes(lzma.compress(content[:700]) + padding + lzma.compress(content[700:]))
+    assert results(TarSource(path)) == {"one": 225, "two": 225}
+    assert TarSource(path).count() == 2
+
+
+def test_an_xz_file_that_asks_for_too_much_memory_is_refused(tmp_path: Path) -> None:
+    plain, path = tmp_path / "a.tar", tmp_path / "a.tar.xz"
+    write_tar(plain, ["one.cif"], "w")
+    fast = {"mode": lzma.MODE_FAST, "mf": lzma.MF_HC3, "nice_len": 3}
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**30, **fast}]
+    path.write_bytes(lzma.compress(plain.read_bytes(), filters=filters))
+    with pytest.raises(InputError, match="Memory usage limit"):
+        open_sources(str(path))
+
+
+def test_structures_beyond_the_limit_of_one_cif_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_gen.sources.base.MAX_STRUCTURES_PER_CIF", 2)
+    path = tmp_path / "many.cif"
+    path.write_bytes(b"".join(CIF.replace(b"data_", f"data_{i}".encode(), 1) for i in range(4)))
+    found = results(*open_sources(str(path)))
+    assert list(found.values()) == [225, 225, Reason.TOO_LARGE]

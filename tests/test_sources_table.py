@@ -105,3 +105,21 @@ def test_an_empty_table(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")
     with pytest.raises(InputError, match="cif"):
         open_sources(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_line_without_end_is_not_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(table, "_LONGEST_LINE", 5000)
+    path = tmp_path / name
+    good = CIF
+    if name.endswith("csv"):
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("id", "cif"), ("one", good), ("two", "x" * 10_000)])
+    else:
+        rows = [{"id": "one", "cif": good}, {"id": "two", "cif": "x" * 10_000}]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first, last = results(path).items()
+    assert first == ("one", 225)
+    assert last[1] is Reason.UNREADABLE

@@ -210,7 +210,7 @@ def test_axial_divergence_is_that_of_finger_cox_and_jephcoat(heights, eta):
         near = np.abs(chosen.two_theta - two_theta) < 4
         expected = asymmetric_peak(chosen.two_theta[near], chosen, two_theta)
         pattern = one_peak(chosen, two_theta)[near]
-        np.testing.assert_allclose(pattern, expected, atol=0.015 * expected.max())
+        np.testing.assert_allclose(pattern, expected, atol=0.005 * expected.max())
 
 
 def asymmetric_peak(grid, chosen, two_theta, pieces=1000):

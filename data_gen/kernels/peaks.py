@@ -11,7 +11,8 @@ from data_gen.kernels.compiled import kernel
 _LORENTZ_REACH = 10.0  # in FWHM, to either side
 _GAUSS_REACH = 1.9
 _NEGLIGIBLE = 1e-6  # of the strongest reflection: not drawn
-_MOST_PIECES = 64  # that an asymmetric peak is made of
+_MOST_PIECES = 256  # that an asymmetric peak is made of
+_NEGLIGIBLE_SPREAD = 0.02  # of the width: an asymmetry that is not seen, but for its shift
 
 # What would lie beyond the reach is put back by dividing through the part within it.
 _LN2 = math.log(2)
@@ -109,7 +110,9 @@ def _add_asymmetric(
     cosine = math.cos(math.radians(two_theta))
     farthest = min(max(cosine * math.sqrt(1 + (s + h) ** 2), -1.0), 1.0)
     spread = abs(math.degrees(math.acos(farthest)) - two_theta)
-    pieces = min(1 + math.ceil(4 * spread / fwhm), _MOST_PIECES)
+    pieces = 1
+    if spread > _NEGLIGIBLE_SPREAD * fwhm:
+        pieces = min(3 + math.ceil(4 * spread / fwhm), _MOST_PIECES)
     centres, weights = np.empty(pieces), np.empty(pieces)
     total = 0.0
     for i in range(pieces):

@@ -8,7 +8,7 @@ from jaxtyping import Complex128, Float64, Int64, Num
 from data_gen.kernels.compiled import kernel
 
 _NEGLIGIBLE_ABSORPTION = 3e-4
-"""b'' below this fraction of the largest b' changes |F|² by less than 1e-7 of its largest value."""
+"""b'' below this fraction of the largest b' changes |F|² by less than 1e-7 of (Σ|b|)²."""
 
 
 @kernel

@@ -17,7 +17,7 @@ from data_gen.sources.files import (
 from data_gen.sources.pymatgen import PymatgenSource
 from data_gen.sources.table import TABLE_SUFFIXES, TableSource
 
-__all__ = ["Parsed", "PymatgenSource", "Record", "Source", "open_sources"]
+__all__ = ["Parsed", "PymatgenSource", "Record", "Source", "open_sources", "source_names"]
 
 _MATERIALS_PROJECT = "materials_project"
 
@@ -40,10 +40,19 @@ def open_sources(spec: str) -> tuple[Source, ...]:
     Raises:
         InputError: A path does not exist, is of no such kind, or holds no structures.
     """
+    return tuple(_open(name) for name in source_names(spec))
+
+
+def source_names(spec: str) -> list[str]:
+    """Returns the names of the sources that a text names.
+
+    Raises:
+        InputError: It names none.
+    """
     names = [name.strip() for name in spec.split(",") if name.strip()]
     if not names:
         raise InputError("no sources given: name amcsd, a folder, an archive or a table")
-    return tuple(_open(name) for name in names)
+    return names
 
 
 def _open(name: str) -> Source:

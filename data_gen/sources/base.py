@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from data_gen.crystal import Crystal, crystals_from_cif_text
 from data_gen.errors import InputError, Reason, StructureError
-from data_gen.limits import MAX_CIF_BYTES
+from data_gen.limits import MAX_CIF_BYTES, MAX_STRUCTURES_PER_CIF
+
+_LONGEST_NAME = 255  # characters, as in most file systems
 
 Parsed = tuple[str, Crystal | StructureError]
 """The id of a structure, and the structure or what is wrong with it."""
@@ -79,13 +82,21 @@ def rejected_record(name: str, source: str, reason: Reason, detail: str) -> Reco
 
 
 def _writable(name: str) -> str:
-    """Spells out what no encoding has: bytes of a file name, halves of a pair in JSON."""
-    return name.encode("utf-8", errors="backslashreplace").decode()
+    """Spells out what no file or terminal should be given as it is, and cuts off what no one reads.
+
+    That is: bytes of a file name that are in no encoding, halves of a pair in JSON, controls.
+    """
+    name = name[:_LONGEST_NAME]
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _parse_cif(payload: tuple[str, bytes]) -> Iterator[Parsed]:
     name, content = payload
-    found = list(crystals_from_cif_text(content.decode("utf-8", errors="replace")))
+    crystals = crystals_from_cif_text(content.decode("utf-8", errors="replace"))
+    found = list(islice(crystals, MAX_STRUCTURES_PER_CIF))
+    if next(crystals, None):
+        detail = f"only its first {MAX_STRUCTURES_PER_CIF} structures are read"
+        found.append(("", StructureError(Reason.TOO_LARGE, detail)))
     uses = Counter(block for block, _ in found)
     for index, (block, crystal) in enumerate(found):
         own = block if block and uses[block] == 1 else index

@@ -6,13 +6,16 @@ Archives are read member by member, within limits, and nothing of them is ever w
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -21,6 +24,8 @@ from data_gen.limits import (
     MAX_ARCHIVE_BYTES,
     MAX_ARCHIVE_MEMBERS,
     MAX_CIF_BYTES,
+    MAX_DECODER_BYTES,
+    MAX_DIRECTORY_BYTES,
     MAX_HEADER_BYTES,
 )
 from data_gen.sources.base import Record, Source, cif_record, file_hash, rejected_record
@@ -29,10 +34,13 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ZIP_SUFFIXES = (".zip",)
 
 _TAR_BLOCK = 512
-_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
+_LONGEST_PATH = 4096  # characters, as in most file systems
+_SKIPPED_AT_ONCE = 2**20
+# A memory error is a damaged or hostile file here too, which claims to need that much.
+_BROKEN = (EOFError, OSError, MemoryError, zlib.error, lzma.LZMAError)
 _BROKEN_TAR = (tarfile.TarError, *_BROKEN)
-_BROKEN_ZIP = (zipfile.BadZipFile, RuntimeError, *_BROKEN)
-_OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+# ValueError: a name that is not in the encoding that it claims.
+_BROKEN_ZIP = (zipfile.BadZipFile, RuntimeError, ValueError, struct.error, *_BROKEN)
 
 
 class CifFileSource(Source):
@@ -144,10 +152,9 @@ class TarSource(Source):
 
     def _record(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Record:
         stem = PurePosixPath(member.name).stem
-        if not member.isreg():
-            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, "a link or a device")
-        if not _is_inside(member.name):
-            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, f"path {member.name!r}")
+        danger = _danger(member.name) if member.isreg() else "a link or a device"
+        if danger:
+            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, danger)
         file = archive.extractfile(member)
         return cif_record(stem, self.name, file.read(MAX_CIF_BYTES + 1) if file else b"")
 
@@ -188,25 +195,28 @@ class ZipSource(Source):
                 if budget.is_spent_by(member.file_size):
                     yield budget.rejection(self._path.name, self.name)
                     return
-                if not member.is_dir() and _is_cif(member.filename):
+                if _is_cif(member.filename):
                     yield self._record(archive, member)
 
-    def _open(self) -> zipfile.ZipFile:
-        try:
-            return zipfile.ZipFile(self._path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(
-                f"source {str(self._path)!r} is not a readable zip archive: {error}"
-            ) from None
+    @contextmanager
+    def _open(self) -> Iterator[zipfile.ZipFile]:
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(_ZipFileObject(self._path))
+                archive = opened.enter_context(zipfile.ZipFile(file))
+            except _BROKEN_ZIP as error:
+                raise InputError(
+                    f"source {str(self._path)!r} is not a readable zip archive: {error}; "
+                    "pack it again, as .tar.gz if it is large"
+                ) from None
+            yield archive
 
     def _record(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Record:
         stem = PurePosixPath(member.filename).stem
-        if stat.S_ISLNK(member.external_attr >> 16):
-            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, "a link")
-        if not _is_inside(member.filename):
-            return rejected_record(
-                stem, self.name, Reason.UNSAFE_MEMBER, f"path {member.filename!r}"
-            )
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        danger = "a link" if is_link else _danger(member.filename)
+        if danger:
+            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, danger)
         try:
             with archive.open(member) as file:
                 return cif_record(stem, self.name, file.read(MAX_CIF_BYTES + 1))
@@ -225,7 +235,7 @@ def _tar_cifs(stream: IO[bytes]) -> Iterator[bool]:
             return
         yield kind in (b"0", b"\0") and (named_before or name.endswith(b".cif"))
         named_before = kind in (b"L", b"x")
-        stream.seek(-(-size // _TAR_BLOCK) * _TAR_BLOCK, 1)
+        _skip(stream, -(-size // _TAR_BLOCK) * _TAR_BLOCK)
 
 
 class _Metered:
@@ -290,17 +300,92 @@ def _is_cif(name: str) -> bool:
     return stem.lower().endswith(".cif") and not stem.startswith("._")  # "._": macOS metadata
 
 
-def _is_inside(name: str) -> bool:
+def _danger(name: str) -> str:
+    """Returns what is wrong with the path of a member; nothing of it is ever used as a path."""
+    if len(name) > _LONGEST_PATH:
+        return f"a path of {len(name)} characters"
     path = PurePosixPath(name.replace("\\", "/"))
-    return not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+    is_inside = not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[0]
+    return "" if is_inside else f"path {name!r}"
 
 
-def _opener(head: bytes) -> Callable[..., Any] | None:
+def _opener(head: bytes) -> Callable[[Path], Any] | None:
     """Returns what opens a file that begins so, None for one that is not compressed."""
     return next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
 
 
 def _open_tar_stream(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
-        opener = _opener(file.read(6)) or open
-    return opener(path, "rb")
+        opener = _opener(file.read(6)) or partial(open, mode="rb")
+    return opener(path)
+
+
+def _skip(stream: IO[bytes], size: int) -> None:
+    if stream.seekable():
+        stream.seek(size, 1)
+        return
+    while size > 0 and (passed := len(stream.read(min(size, _SKIPPED_AT_ONCE)))):
+        size -= passed
+
+
+class _XzStream(io.RawIOBase):
+    """Reads an xz file within a limit of memory, which the standard library's reader has not."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._decoder = self._new_decoder()
+
+    @staticmethod
+    def _new_decoder() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DECODER_BYTES)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+        while True:
+            given = b""
+            if self._decoder.eof:  # streams may follow one another, with zeros between them
+                given = self._decoder.unused_data.lstrip(b"\0")
+                while not given:
+                    block = self._file.read(io.DEFAULT_BUFFER_SIZE)
+                    if not block:
+                        return 0
+                    given = block.lstrip(b"\0")
+                self._decoder = self._new_decoder()
+            elif self._decoder.needs_input:
+                given = self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not given:
+                    raise EOFError("the compressed file breaks off")
+            content = self._decoder.decompress(given, len(buffer))
+            if content:
+                buffer[: len(content)] = content
+                return len(content)
+
+
+def _open_xz(path: Path) -> IO[bytes]:
+    return io.BufferedReader(_XzStream(path), _SKIPPED_AT_ONCE)
+
+
+_OPENERS = (
+    (b"\x1f\x8b", partial(gzip.open, mode="rb")),
+    (b"BZh", partial(bz2.open, mode="rb")),
+    (b"\xfd7zXZ", _open_xz),
+)
+
+
+class _ZipFileObject(io.FileIO):
+    """A file that refuses to be read at once as what it claims to be the list of its members.
+
+    zipfile takes that into memory, whatever size the archive claims that it has.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Reads like a file; raises BadZipFile where too much is asked for."""
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its list of members takes {size} bytes")
+        return super().read(size)

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from data_gen.errors import InputError, Reason
 from data_gen.limits import MAX_CIF_BYTES
@@ -14,6 +14,7 @@ TABLE_SUFFIXES = (".csv", ".jsonl")
 CIF_COLUMN = "cif"
 ID_COLUMNS = ("id", "material_id")
 
+_LONGEST_LINE = 2 * MAX_CIF_BYTES
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark of spreadsheets
 
 
@@ -49,10 +50,18 @@ class TableSource(Source):
         return cif_record(name, self.name, content.encode(errors="replace"))
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yields lines; raises csv.Error at one that is too long to be taken into memory."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error("the line is too long")
+        yield line
+
+
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     csv.field_size_limit(MAX_CIF_BYTES)
     with path.open(encoding=_ENCODING, errors="replace", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(_lines(file))
         try:
             columns = reader.fieldnames or []
             if CIF_COLUMN not in columns:
@@ -65,15 +74,14 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
 def _json_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     found = False
     with path.open(encoding=_ENCODING, errors="replace") as file:
-        while line := file.readline(2 * MAX_CIF_BYTES):
-            if not line.endswith("\n") and len(line) == 2 * MAX_CIF_BYTES:
-                yield "the line is too long; the rest of the table is not read"
-                return
-            if not line.strip():
-                continue
-            row = _json_object(line)
-            found = found or CIF_COLUMN in row
-            yield row
+        try:
+            for line in filter(str.strip, _lines(file)):
+                row = _json_object(line)
+                found = found or CIF_COLUMN in row
+                yield row
+        except csv.Error as error:
+            found = True
+            yield f"{error}; the rest of the table is not read"
     if not found:
         raise _no_cif_column(path, "none of that name in any line")
 
