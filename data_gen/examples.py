@@ -22,14 +22,16 @@ _Example: Any = cast(Any, tf_example_pb2).Example  # generated, and unknown to t
 def features(n_points: int) -> tfds.features.FeaturesDict:
     """Features of an example whose pattern has `n_points` intensities.
 
-    Arrays are stored as raw bytes: numbers in a protocol buffer would cost ten times as long to
-    write and to read, and it has no float64, which the cell needs.
+    Notes say where the pattern is less than exact (see `data_gen.scattering.notes`). Arrays are
+    stored as raw bytes: numbers in a protocol buffer would cost ten times as long to write and to
+    read, and it has no float64, which the cell needs.
     """
     return tfds.features.FeaturesDict(
         {
             "id": tfds.features.Text(),
             "formula": tfds.features.Text(),
             "source": tfds.features.Text(),
+            "notes": tfds.features.Text(),
             "pattern": _array((n_points,), np.float32),
             "space_group": np.int32,
             "bravais_lattice": tfds.features.ClassLabel(names=BRAVAIS_LATTICES),
@@ -87,7 +89,11 @@ def _text(value: str | bytes) -> str:
 
 
 def serialise(
-    structure_id: str, source: str, crystal: Crystal, pattern: Float32[np.ndarray, "n_points"]
+    structure_id: str,
+    source: str,
+    crystal: Crystal,
+    pattern: Float32[np.ndarray, "n_points"],
+    notes: str,
 ) -> bytes:
     """One example as the bytes of a record, exactly as TFDS itself would write it.
 
@@ -98,6 +104,7 @@ def serialise(
         "id": structure_id,
         "formula": crystal.formula,
         "source": source,
+        "notes": notes,
         "pattern": np.asarray(pattern, np.float32),
         "space_group": number,
         "bravais_lattice": BRAVAIS_LATTICES.index(bravais_lattice(number)),

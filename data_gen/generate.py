@@ -16,6 +16,7 @@ from data_gen.crystal import Crystal, check_symmetry
 from data_gen.errors import Reason, StructureError
 from data_gen.examples import serialise
 from data_gen.instrument import Instrument
+from data_gen.scattering import notes
 from data_gen.simulate import simulate_many
 from data_gen.sources import Parsed, Record
 from data_gen.workers import WorkerError, map_in_processes
@@ -121,7 +122,7 @@ def outcomes_of_chunk(records: list[Record], settings: Settings) -> list[list[Ou
     crystals = [c for of_record in parsed for _, c in of_record if isinstance(c, Crystal)]
     patterns = iter(_patterns(crystals, settings))
     return [
-        [_outcome(name, record.source, found, patterns) for name, found in of_record]
+        [_outcome(name, record.source, found, patterns, settings) for name, found in of_record]
         for record, of_record in zip(records, parsed, strict=True)
     ]
 
@@ -171,11 +172,19 @@ def _outcome(
     source: str,
     found: Crystal | StructureError,
     patterns: Iterator[Float32[np.ndarray, " points"] | StructureError],
+    settings: Settings,
 ) -> Outcome:
     """Takes the next of the patterns for a crystal."""
     if isinstance(found, Crystal):
         pattern = next(patterns)
         if not isinstance(pattern, StructureError):
-            return Example(name, source, found.space_group, serialise(name, source, found, pattern))
+            data = serialise(name, source, found, pattern, _notes(found, settings))
+            return Example(name, source, found.space_group, data)
         found = pattern
     return Rejection(name, source, found.reason, found.detail)
+
+
+def _notes(crystal: Crystal, settings: Settings) -> str:
+    measured = settings.instrument
+    table = settings.scattering_lengths
+    return " ".join(notes(crystal.species, measured.radiation, table, measured.wavelength))

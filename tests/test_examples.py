@@ -38,9 +38,10 @@ def assert_same(crystal: Crystal, other: Crystal) -> None:
 def test_a_record_holds_everything(text: str) -> None:
     crystal = Crystal.from_cif_text(text)
     pattern = np.linspace(0, 1, 31, dtype=np.float32)
-    example = read_back(serialise("halite", "test", crystal, pattern), 31)
+    example = read_back(serialise("halite", "test", crystal, pattern, "made up"), 31)
     assert example["id"] == b"halite"
     assert example["source"] == b"test"
+    assert example["notes"] == b"made up"
     assert example["formula"] == b"ClNa"
     assert example["space_group"] == 225
     np.testing.assert_array_equal(example["pattern"], pattern)
@@ -59,6 +60,7 @@ def test_a_record_is_what_tfds_writes() -> None:
             "id": "hälite",
             "formula": crystal.formula,
             "source": "test",
+            "notes": "",
             "pattern": pattern,
             "space_group": 225,
             "bravais_lattice": "cF",
@@ -68,12 +70,12 @@ def test_a_record_is_what_tfds_writes() -> None:
     )
     message = ExampleSerializer(cast(Any, spec.get_serialized_info())).get_tf_example(encoded)
     expected = message.SerializeToString(deterministic=True)
-    assert serialise("hälite", "test", crystal, pattern) == expected
+    assert serialise("hälite", "test", crystal, pattern, "") == expected
 
 
 def test_the_same_crystal_gives_the_same_bytes() -> None:
     pattern = np.zeros(31, np.float32)
     one, other = (
-        serialise("halite", "test", Crystal.from_cif_text(HALITE), pattern) for _ in range(2)
+        serialise("halite", "test", Crystal.from_cif_text(HALITE), pattern, "") for _ in range(2)
     )
     assert one == other

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from direct_sum import make
 
 from data_gen import generate as generate_module
 from data_gen.crystal import Crystal
@@ -50,6 +51,19 @@ def test_outcomes_stay_with_their_record():
         [("bug", Reason.UNEXPECTED)],
         ["last_0"],
     ]
+
+
+def test_examples_say_where_their_pattern_is_less_than_exact():
+    cell, site = [3.0, 3.0, 5.6, 90, 90, 120], [[1 / 3, 2 / 3, 0.25]]
+    chunk = [
+        Record(name, "test", name, lambda name: [(name, make(cell, "-P 6c 2c", (name,), [1], site))])
+        for name in ("Cd", "Mg")
+    ]
+    (cadmium,), (magnesium,) = outcomes_of_chunk(chunk, SETTINGS)
+    assert isinstance(cadmium, Example)
+    assert isinstance(magnesium, Example)
+    assert b"Cd: resonant, but constant in table periodictable" in cadmium.data
+    assert b"resonant" not in magnesium.data
 
 
 def test_a_structure_that_breaks_the_simulation_costs_only_itself(monkeypatch):

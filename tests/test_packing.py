@@ -4,9 +4,7 @@ from direct_sum import make
 
 from data_gen.packing import CrystalTable, scatterers
 
-HALITE = make(
-    [5.64] * 3 + [90] * 3, "-F 4 2 3", ("Na", "Cl"), [1, 1], [[0, 0, 0], [0.5, 0.5, 0.5]]
-)
+HALITE = make([5.64] * 3 + [90] * 3, "-F 4 2 3", ("Na", "Cl"), [1, 1], [[0, 0, 0], [0.5, 0.5, 0.5]])
 GADOLINIUM = make([3.6, 3.6, 5.8, 90, 90, 120], "-P 6c 2c", ("Gd",), [1], [[1 / 3, 2 / 3, 0.25]])
 
 
