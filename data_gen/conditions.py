@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from data_gen.errors import InputError
 from data_gen.instrument import Instrument
 from data_gen.sample import Sample
 
@@ -33,6 +34,26 @@ CONDITIONS = np.dtype(
 )
 """Row of conditions, named as in `data_gen.instrument.Instrument` and `data_gen.sample.Sample`."""
 
+_LIMITS = (
+    ("wavelength", 0.05, 20),
+    ("wavelength_2", 0, 20),
+    ("ratio_2", 0, 1),
+    ("monochromator", -1, 1),
+    ("u", -1e3, 1e3),
+    ("v", -1e3, 1e3),
+    ("w", -1e3, 1e3),
+    ("eta", 0, 1),
+    ("x", 0, 1e3),
+    ("y", 0, 1e3),
+    ("s_l", 0, 0.2),
+    ("h_l", 0, 0.2),
+    ("march", 0.05, 20),
+    ("axis_h", -1e3, 1e3),
+    ("axis_k", -1e3, 1e3),
+    ("axis_l", -1e3, 1e3),
+    ("two_theta_min", 1e-3, 180),
+    ("two_theta_max", 1e-3, 179.9999),
+)
 _SCHERRER = 0.9  # shape factor K
 _DEGREE = 180 / math.pi
 
@@ -59,6 +80,24 @@ def conditions(instrument: Instrument, sample: Sample, count: int = 1) -> np.nda
     if sample.size is not None:
         rows["y"] += _SCHERRER * instrument.wavelength / (10 * sample.size) * _DEGREE
     return rows
+
+
+def check_conditions(rows: np.ndarray) -> None:
+    """Refuses rows that no measurement has: the kernels take them as they are.
+
+    Raises:
+        InputError: A value is impossible; the first such field and row are named.
+    """
+    for name, low, high in _LIMITS:
+        wrong = ~((rows[name] >= low) & (rows[name] <= high))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{name} of conditions {row} is {rows[name][row]}: give a number from {low:g} to "
+                f"{high:g}"
+            )
+    if not np.all(rows["two_theta_min"] < rows["two_theta_max"]):
+        raise InputError("two_theta_min of conditions: give less than two_theta_max")
 
 
 def powder_conditions(

@@ -63,6 +63,7 @@ class Crystal:
 
     Raises:
         StructureError: The setting is no crystallographic group.
+        ValueError: The arrays do not belong together.
     """
 
     cell: Float[np.ndarray, "6"]
@@ -77,6 +78,12 @@ class Crystal:
             np.array(values, dtype=np.float64, order="C")
             for values in (self.cell, self.occupancies, self.positions)
         )
+        count = len(self.species)
+        if (cell.shape, occupancies.shape, positions.shape) != ((6,), (count,), (count, 3)):
+            raise ValueError(
+                f"cell {cell.shape}, {count} species, occupancies {occupancies.shape}, positions "
+                f"{positions.shape}: give 6 numbers, then one and three for each species"
+            )
         positions = wrap(snap(metric_tensor(cell), self.setting, positions, occupancies))
         displacements = np.empty((len(positions), 6))
         displacements[:] = np.nan if self.displacements is None else self.displacements

@@ -16,6 +16,7 @@ from data_gen.kernels.crystals import (
     MAX_REFLECTIONS,
     MAX_TERMS,
     NO_AMPLITUDE,
+    NO_CELL,
     NO_DISPLACEMENT,
 )
 from data_gen.packing import CrystalTable, scatterers
@@ -164,7 +165,7 @@ def problem(
     """Returns what a status of `data_gen.kernels.batch` says of a crystal.
 
     Args:
-        status: Why there is no stick list.
+        status: Why there is no stick list, one of `data_gen.kernels.crystals`.
         table: The crystals.
         index: Which of them.
         amplitudes: Amplitude of each species of the table.
@@ -180,6 +181,8 @@ def problem(
         site = int(np.isnan(table.displacements_of(index)).any(axis=1).argmax())
         detail = f"none that is usable for site {site + 1} ({table.species_of(index)[site]})"
         return StructureError(Reason.NO_DISPLACEMENT, detail)
+    if status == NO_CELL:
+        return StructureError(Reason.NO_CELL, "the axes and angles make no cell")
     detail = f"over {MAX_REFLECTIONS:,} reflections or {MAX_TERMS:,} terms"
     return StructureError(Reason.TOO_LARGE, detail)
 

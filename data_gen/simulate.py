@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from data_gen.command_line import Parser, print_all
-from data_gen.conditions import conditions
+from data_gen.conditions import CONDITIONS, check_conditions, conditions
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.instrument import (
@@ -138,11 +138,20 @@ def simulate_under(
         threads: How many work at the same time; all cores if not given.
 
     Raises:
-        InputError: There is no such radiation or table.
+        InputError: There is no such radiation or table, or a condition is impossible.
+        IndexError: There is no such crystal.
+        ValueError: The arrays do not belong together, or the grid has no equal steps.
     """
+    which = np.arange(len(table))[which]
     distorted = cells is not None
     cells = np.ascontiguousarray(table.cells[which] if cells is None else cells, np.float64)
-    which = np.ascontiguousarray(which, np.int64)
+    if conditions.dtype != CONDITIONS or not len(which) == len(conditions) == len(cells):
+        raise ValueError(
+            f"{len(which)} patterns, {len(conditions)} conditions of type {conditions.dtype}, "
+            f"{len(cells)} cells: give a row of CONDITIONS and a cell for each pattern"
+        )
+    check_conditions(conditions)
+    _check_steps(grid)
     powers, rows = scatterers(
         table.species, radiation, scattering_lengths, conditions["wavelength"]
     )
@@ -181,6 +190,12 @@ def simulate_under(
         for n in np.flatnonzero(statuses != DONE)
     }
     return Patterns(patterns, errors)
+
+
+def _check_steps(grid: Float64[np.ndarray, " points"]) -> None:
+    steps = np.diff(grid)
+    if not (len(steps) and np.all(steps > 0) and np.ptp(steps) < 1e-6 * steps[0] + 1e-9):
+        raise ValueError("grid: give at least two points in equal, ascending steps")
 
 
 def _problem(

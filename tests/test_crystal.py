@@ -320,3 +320,17 @@ def test_real_cifs_agree_with_their_space_group_number(shared_data: Path) -> Non
             content = " ".join(crystal.species) + crystal.setting
             sizes.append(crystal.cell.nbytes + len(content) + 40 * len(crystal.species))
     assert np.quantile(sizes, 0.95) < 1024  # bytes, what sites have in single precision
+
+
+@pytest.mark.parametrize(
+    ("species", "occupancies", "positions"),
+    [
+        (("Na",), [1, 1], [[0, 0, 0]]),
+        (("Na",), [1], [[0, 0, 0], [0.5, 0, 0]]),
+        (("Na", "Cl"), [1, 1], [0, 0, 0]),
+        (("Na",), [1], [[0, 0]]),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(species, occupancies, positions):
+    with pytest.raises(ValueError, match="one and three for each species"):
+        Crystal(np.array([5, 5, 5, 90, 90, 90]), "P 1", species, occupancies, positions)

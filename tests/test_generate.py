@@ -55,10 +55,11 @@ def test_outcomes_stay_with_their_record():
 
 def test_examples_say_where_their_pattern_is_less_than_exact():
     cell, site = [3.0, 3.0, 5.6, 90, 90, 120], [[1 / 3, 2 / 3, 0.25]]
-    chunk = [
-        Record(name, "test", name, lambda name: [(name, make(cell, "-P 6c 2c", (name,), [1], site))])
-        for name in ("Cd", "Mg")
-    ]
+
+    def metal(name):
+        return [(name, make(cell, "-P 6c 2c", (name,), [1], site))]
+
+    chunk = [Record(name, "test", name, metal) for name in ("Cd", "Mg")]
     (cadmium,), (magnesium,) = outcomes_of_chunk(chunk, SETTINGS)
     assert isinstance(cadmium, Example)
     assert isinstance(magnesium, Example)

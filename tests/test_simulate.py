@@ -13,7 +13,7 @@ from direct_sum import make
 
 from data_gen.conditions import conditions
 from data_gen.crystal import Crystal
-from data_gen.errors import Reason, StructureError
+from data_gen.errors import InputError, Reason, StructureError
 from data_gen.instrument import instrument
 from data_gen.packing import CrystalTable
 from data_gen.reflections import reflections
@@ -148,6 +148,35 @@ def test_a_distorted_cell_is_given_its_symmetry():
     mean = np.sqrt((2 * a * a + 2 * b * b - a * b) / 3)  # of a², b² and (a + b)²
     expected = simulate(replace(GADOLINIUM, cell=np.array([mean, mean, *cells[0, 2:]])), chosen)
     np.testing.assert_allclose(made.patterns[0], expected, atol=1e-5)
+
+
+def test_conditions_that_do_not_fit_are_refused():
+    table = CrystalTable.of([GADOLINIUM])
+    chosen = instrument("d20")
+    rows, grid, which = conditions(chosen, IDEAL, 2), chosen.two_theta, np.zeros(2, int)
+    with pytest.raises(IndexError):
+        simulate_under(table, np.array([0, 1]), rows, grid)
+    with pytest.raises(ValueError, match="2 patterns, 1 conditions"):
+        simulate_under(table, which, rows[:1], grid)
+    with pytest.raises(ValueError, match="2 patterns, 2 conditions of type float64"):
+        simulate_under(table, which, np.ones(2), grid)
+    with pytest.raises(ValueError, match="1 cells"):
+        simulate_under(table, which, rows, grid, cells=np.ones((1, 6)))
+    with pytest.raises(ValueError, match="equal, ascending steps"):
+        simulate_under(table, which, rows, grid[:1])
+    rows["wavelength"][1] = np.nan
+    with pytest.raises(InputError, match="wavelength of conditions 1 is nan"):
+        simulate_under(table, which, rows, grid)
+
+
+@pytest.mark.parametrize("cell", [[0] * 6, [np.nan] * 6, [5, 5, 5, 120, 120, 120], [1e300] * 6])
+def test_what_is_no_cell_is_refused(cell):
+    table = CrystalTable.of([make([5, 6, 7, 80, 90, 100], "P 1", ("Na",), [1], [[0, 0, 0]])])
+    chosen = instrument("d20")
+    made = simulate_under(
+        table, [0], conditions(chosen, IDEAL), chosen.two_theta, cells=np.array([cell], float)
+    )
+    assert made.errors[0].reason in (Reason.NO_CELL, Reason.TOO_LARGE)
 
 
 def test_size_and_strain_broaden():

@@ -9,12 +9,22 @@ from jaxtyping import Bool, Complex128, Float64, Int64
 from data_gen.kernels.compiled import kernel
 from data_gen.kernels.sites import congruent, metric_tensor, symmetric_metric
 
-DONE, TOO_LARGE, NO_AMPLITUDE, NO_DISPLACEMENT, NO_REFLECTIONS, NO_INTENSITY = range(6)
+(
+    DONE,
+    NO_CELL,
+    TOO_LARGE,
+    NO_AMPLITUDE,
+    NO_DISPLACEMENT,
+    NO_REFLECTIONS,
+    NO_INTENSITY,
+) = range(7)
 """What became of a crystal."""
 
 MAX_REFLECTIONS = 1_000_000
 MAX_TERMS = 1_000_000_000
 """Largest number of reflections times sites: about one second of work."""
+
+_FLATTEST = 1e-9  # square of a cell's volume over that of a box with the same edges
 
 
 class PackedSettings(NamedTuple):
@@ -140,9 +150,26 @@ def check(crystal: UnpackedCrystal, condition: Any) -> int:  # noqa: ANN401
             return NO_AMPLITUDE
     if condition.displacements and np.isnan(crystal.displacements).any():
         return NO_DISPLACEMENT
+    metric = crystal.metric
+    squared_volume = _determinant(metric)
+    if not squared_volume > _FLATTEST * metric[0, 0] * metric[1, 1] * metric[2, 2]:
+        return NO_CELL  # also where something is not a number
     _, most = range_of_inverse_squares(condition)
-    images = len(crystal.positions) * len(crystal.rotations)
-    return TOO_LARGE if _is_too_large(crystal.metric, most, images) else DONE
+    # Half of the sphere of radius 1/d is searched in rows of constant h, k.
+    in_sphere = 2 / 3 * math.pi * most**1.5 * math.sqrt(squared_volume)
+    searched = max(in_sphere, 2 * math.sqrt(metric[0, 0] * metric[1, 1]) * most)
+    terms = searched * len(crystal.positions) * len(crystal.rotations)
+    return DONE if searched <= MAX_REFLECTIONS and terms <= MAX_TERMS else TOO_LARGE
+
+
+@kernel
+def _determinant(g: Float64[np.ndarray, "3 3"]) -> float:
+    """Returns the determinant of a metric tensor, the square of the cell's volume."""
+    return (
+        g[0, 0] * (g[1, 1] * g[2, 2] - g[1, 2] * g[1, 2])
+        - g[0, 1] * (g[0, 1] * g[2, 2] - g[1, 2] * g[0, 2])
+        + g[0, 2] * (g[0, 1] * g[1, 2] - g[1, 1] * g[0, 2])
+    )
 
 
 @kernel
@@ -155,20 +182,3 @@ def range_of_inverse_squares(condition: Any) -> tuple[float, float]:  # noqa: AN
     low = math.sin(math.radians(condition.two_theta_min / 2))
     high = math.sin(math.radians(condition.two_theta_max / 2))
     return (2 * low / long) ** 2, (2 * high / short) ** 2
-
-
-@kernel
-def _is_too_large(metric: Float64[np.ndarray, "3 3"], most: float, images: int) -> bool:
-    """Returns whether reflections or terms are too many, before any memory is taken for them.
-
-    Half of the sphere of radius 1/d is searched in rows of constant h, k.
-    """
-    g = metric
-    squared_volume = (
-        g[0, 0] * (g[1, 1] * g[2, 2] - g[1, 2] * g[1, 2])
-        - g[0, 1] * (g[0, 1] * g[2, 2] - g[1, 2] * g[0, 2])
-        + g[0, 2] * (g[0, 1] * g[1, 2] - g[1, 1] * g[0, 2])
-    )
-    in_sphere = 2 / 3 * math.pi * most**1.5 * math.sqrt(max(squared_volume, 0.0))
-    searched = max(in_sphere, 2 * math.sqrt(g[0, 0] * g[1, 1]) * most)
-    return searched > MAX_REFLECTIONS or searched * images > MAX_TERMS
