@@ -53,7 +53,7 @@ def _build(arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m data_gen",
-        description="Simulates neutron powder patterns of crystal structures into a TFDS data set.",
+        description="Simulates powder patterns of crystal structures into a TFDS data set.",
     )
     add = parser.add_argument
     add(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from data_gen.errors import InputError
-from data_gen.instrument import Instrument
+from data_gen.instrument import LIMITS, Instrument
 from data_gen.sample import Sample
 
 CONDITIONS = np.dtype(
@@ -34,26 +34,15 @@ CONDITIONS = np.dtype(
 )
 """Row of conditions, named as in `data_gen.instrument.Instrument` and `data_gen.sample.Sample`."""
 
-_LIMITS = (
-    ("wavelength", 0.05, 20),
-    ("wavelength_2", 0, 20),
-    ("ratio_2", 0, 1),
-    ("monochromator", -1, 1),
-    ("u", -1e3, 1e3),
-    ("v", -1e3, 1e3),
-    ("w", -1e3, 1e3),
-    ("eta", 0, 1),
-    ("x", 0, 1e3),
-    ("y", 0, 1e3),
-    ("s_l", 0, 0.2),
-    ("h_l", 0, 0.2),
-    ("march", 0.05, 20),
-    ("axis_h", -1e3, 1e3),
-    ("axis_k", -1e3, 1e3),
-    ("axis_l", -1e3, 1e3),
-    ("two_theta_min", 1e-3, 180),
-    ("two_theta_max", 1e-3, 179.9999),
-)
+_LIMITS = {
+    **LIMITS,
+    "wavelength_2": (0, 20),
+    "monochromator": (-1, 1),
+    **dict.fromkeys(("u", "v", "w"), (-1e3, 1e3)),
+    "march": (0.05, 20),
+    **dict.fromkeys(("axis_h", "axis_k", "axis_l"), (-1e3, 1e3)),
+    **dict.fromkeys(("two_theta_min", "two_theta_max"), (1e-3, 179.9999)),
+}
 _SCHERRER = 0.9  # shape factor K
 _DEGREE = 180 / math.pi
 
@@ -82,22 +71,32 @@ def conditions(instrument: Instrument, sample: Sample, count: int = 1) -> np.nda
     return rows
 
 
-def check_conditions(rows: np.ndarray) -> None:
+def check_conditions(rows: np.ndarray) -> str:
     """Refuses rows that no measurement has: the kernels take them as they are.
+
+    Returns:
+        The radiation of all rows, ``"neutron"`` or ``"xray"``.
 
     Raises:
         InputError: A value is impossible; the first such field and row are named.
     """
-    for name, low, high in _LIMITS:
-        wrong = ~((rows[name] >= low) & (rows[name] <= high))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise InputError(
-                f"{name} of conditions {row} is {rows[name][row]}: give a number from {low:g} to "
-                f"{high:g}"
-            )
-    if not np.all(rows["two_theta_min"] < rows["two_theta_max"]):
-        raise InputError("two_theta_min of conditions: give less than two_theta_max")
+    for name, (low, high) in _LIMITS.items():
+        within = (rows[name] >= low) & (rows[name] <= high)
+        _require(within, rows, name, f"a number from {low:g} to {high:g}")
+    ascending = rows["two_theta_min"] < rows["two_theta_max"]
+    _require(ascending, rows, "two_theta_max", "more than two_theta_min")
+    direction = np.abs(rows["axis_h"]) + np.abs(rows["axis_k"]) + np.abs(rows["axis_l"])
+    _require((rows["march"] == 1) | (direction > 0), rows, "axis_l", "a direction that is not zero")
+    neutrons = rows["monochromator"] < 0
+    _require(neutrons == neutrons[:1], rows, "monochromator", "the radiation of the first row")
+    return "neutron" if neutrons.all() else "xray"
+
+
+def _require(good: np.ndarray, rows: np.ndarray, name: str, what: str) -> None:
+    if not good.all():
+        row = int((~good).argmax())
+        value = rows[name][row]
+        raise InputError(f"{name} of conditions {row} is {value}: give {what}")
 
 
 def powder_conditions(

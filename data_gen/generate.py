@@ -178,13 +178,24 @@ def _outcome(
     if isinstance(found, Crystal):
         pattern = next(patterns)
         if not isinstance(pattern, StructureError):
-            data = serialise(name, source, found, pattern, _notes(found, settings))
-            return Example(name, source, found.space_group, data)
+            return _example(name, source, found, pattern, settings)
         found = pattern
     return Rejection(name, source, found.reason, found.detail)
 
 
-def _notes(crystal: Crystal, settings: Settings) -> str:
-    measured = settings.instrument
-    table = settings.scattering_lengths
-    return " ".join(notes(crystal.species, measured.radiation, table, measured.wavelength))
+def _example(
+    name: str,
+    source: str,
+    crystal: Crystal,
+    pattern: Float32[np.ndarray, " points"],
+    settings: Settings,
+) -> Outcome:
+    used = settings.instrument
+    try:
+        remarks = notes(
+            crystal.species, used.radiation, settings.scattering_lengths, used.wavelength
+        )
+        data = serialise(name, source, crystal, pattern, " ".join(remarks))
+        return Example(name, source, crystal.space_group, data)
+    except Exception as error:  # again: one strange structure
+        return Rejection(name, source, Reason.UNEXPECTED, repr(error))

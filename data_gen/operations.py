@@ -13,12 +13,10 @@ import numpy as np
 from jaxtyping import Float64, Int, Int64
 
 from data_gen.errors import Reason, StructureError
-
-DEN = gemmi.Op.DEN
-"""Translations are whole multiples of 1/DEN (1/24) of the cell edges."""
+from data_gen.kernels.enumeration import DEN as DEN
 
 _MAX_OPERATIONS = 384  # 192 in the table's largest; a cell of twice the size may hold twice as many
-_MAX_ENTRY = 7  # of a rotation matrix; 1 in the axes that people choose
+_MAX_ENTRY = 15  # of a rotation matrix; 1 in the axes that people choose
 
 
 def rows_of_triplets(triplets: Sequence[str]) -> Int[np.ndarray, "ops 12"]:

@@ -26,12 +26,20 @@ def render(
     Returns:
         The pattern on the instrument's grid, in units of intensity per degree: the sum over the
         grid times its step is the intensity.
+
+    Raises:
+        ValueError: The arrays do not belong together.
     """
+    two_theta, intensity = np.asarray(two_theta, np.float64), np.asarray(intensity, np.float64)
+    if two_theta.ndim != 1 or two_theta.shape != intensity.shape:
+        raise ValueError(
+            f"two_theta {two_theta.shape} and intensity {intensity.shape}: give as many of each"
+        )
     pattern = np.zeros(len(instrument.two_theta), np.float32)
     draw_peaks(
         pattern,
-        np.asarray(two_theta, np.float64),
-        np.asarray(intensity, np.float64),
+        two_theta,
+        intensity,
         conditions(instrument, sample)[0],
         instrument.two_theta_min,
         instrument.two_theta_step,

@@ -29,8 +29,8 @@ class Sample:
     displacements: bool = False
 
     def __post_init__(self) -> None:
-        if self.size is not None and not (self.size > 0 and math.isfinite(self.size)):
-            raise InputError(f"size {self.size} nm: give a positive number")
+        if self.size is not None and not 1 <= self.size < math.inf:
+            raise InputError(f"size {self.size} nm: give a number from 1 nm")
         if not 0 <= self.strain < 0.1:
             raise InputError(f"strain {self.strain}: give a fraction Δd/d from 0 to below 0.1")
         if self.preferred_orientation is not None:

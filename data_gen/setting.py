@@ -1,49 +1,13 @@
 """What a symmetry setting means for diffraction, prepared once per setting for the kernels."""
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
+from data_gen.kernels.crystals import PreparedSetting
 from data_gen.operations import DEN, primitive_operations
 from data_gen.symmetry import group_operations
-
-
-class PreparedSetting(NamedTuple):
-    """A setting as arrays, in the axes of a primitive cell.
-
-    Operations are taken modulo the lattice, so centring translations are left out.
-
-    Attributes:
-        index_basis: The primitive cell, see `data_gen.operations.PrimitiveOperations`.
-        axes: Its inverse.
-        centric: Whether there is an inversion centre.
-        rotations: Rotation matrices, acting on columns of coordinates; in a centrosymmetric group
-            the proper ones only, as the inversion makes the rest.
-        translations: Their translations, as fractions. In a centrosymmetric group they lead to
-            coordinates with the origin in an inversion centre, wherever it lies.
-        laue: Rotations of the Laue group, acting on rows of indices from the right.
-        shifts: Translations, in 1/DEN, of the operations with these rotations; zeros where the
-            rotation belongs to the Laue group alone.
-        k_bounds: Rows (α, β); every representative reflection has α h + β k ≤ 0.
-        l_bounds: Rows (α, β, γ); every representative reflection has α h + β k + γ l ≤ 0.
-    """
-
-    index_basis: Int64[np.ndarray, "3 3"]
-    axes: Float64[np.ndarray, "3 3"]
-    centric: bool
-    rotations: Float64[np.ndarray, "ops 3 3"]
-    translations: Float64[np.ndarray, "ops 3"]
-    laue: Int64[np.ndarray, "laue 3 3"]
-    shifts: Int64[np.ndarray, "laue 3"]
-    k_bounds: Int64[np.ndarray, "k_bounds 2"]
-    l_bounds: Int64[np.ndarray, "l_bounds 3"]
-
-    @property
-    def n_centring(self) -> int:
-        """How many primitive cells the conventional cell holds."""
-        return int(np.prod(np.diagonal(self.index_basis)))
 
 
 @lru_cache(maxsize=1024)

@@ -104,7 +104,6 @@ def simulate_many(
         np.arange(len(table)),
         conditions(instrument, sample, len(table)),
         grid,
-        radiation=instrument.radiation,
         scattering_lengths=scattering_lengths,
         threads=threads,
     )
@@ -113,10 +112,9 @@ def simulate_many(
 def simulate_under(
     table: CrystalTable,
     which: Int64[np.ndarray, " patterns"],
-    conditions: np.ndarray,
+    rows: np.ndarray,
     grid: Float64[np.ndarray, " points"],
     *,
-    radiation: str = "neutron",
     scattering_lengths: str = "periodictable",
     cells: Float64[np.ndarray, "patterns 6"] | None = None,
     threads: int | None = None,
@@ -129,32 +127,31 @@ def simulate_under(
     Args:
         table: The crystals.
         which: Number of the crystal that each pattern is of; crystals may come again.
-        conditions: One row of `data_gen.conditions.CONDITIONS` per pattern.
+        rows: One row of `data_gen.conditions.CONDITIONS` per pattern, all for the same radiation.
         grid: 2θ of the points in degrees, in equal steps.
-        radiation: ``"neutron"`` or ``"xray"``.
         scattering_lengths: Table of neutron scattering lengths.
         cells: Cell to take in place of the crystal's own, a, b, c in Å and angles in degrees; it
             is given the shape that the crystal's symmetry demands.
         threads: How many work at the same time; all cores if not given.
 
     Raises:
-        InputError: There is no such radiation or table, or a condition is impossible.
+        InputError: There is no such table, or a condition is impossible.
         IndexError: There is no such crystal.
         ValueError: The arrays do not belong together, or the grid has no equal steps.
     """
     which = np.arange(len(table))[which]
     distorted = cells is not None
     cells = np.ascontiguousarray(table.cells[which] if cells is None else cells, np.float64)
-    if conditions.dtype != CONDITIONS or not len(which) == len(conditions) == len(cells):
+    count = len(which)
+    if rows.dtype != CONDITIONS or rows.shape != (count,) or cells.shape != (count, 6):
         raise ValueError(
-            f"{len(which)} patterns, {len(conditions)} conditions of type {conditions.dtype}, "
-            f"{len(cells)} cells: give a row of CONDITIONS and a cell for each pattern"
+            f"{count} patterns, conditions {rows.shape} of type {rows.dtype}, cells "
+            f"{cells.shape}: give a row of CONDITIONS and a cell for each pattern"
         )
-    check_conditions(conditions)
+    radiation = check_conditions(rows)
     _check_steps(grid)
-    powers, rows = scatterers(
-        table.species, radiation, scattering_lengths, conditions["wavelength"]
-    )
+    wavelengths = rows["wavelength"]
+    powers, numbers = scatterers(table.species, radiation, scattering_lengths, wavelengths)
     patterns = np.empty((len(which), len(grid)), np.float32)
     statuses = np.empty(len(which), np.int64)
     start, step = float(grid[0]), float(grid[-1] - grid[0]) / (len(grid) - 1)
@@ -167,8 +164,8 @@ def simulate_under(
             table.crystals,
             table.settings,
             powers,
-            conditions[first:end],
             rows[first:end],
+            numbers[first:end],
             start,
             step,
             patterns[first:end],
@@ -182,9 +179,9 @@ def simulate_under(
             int(statuses[n]),
             table,
             int(which[n]),
-            powers.amplitudes[rows[n]],
+            powers.amplitudes[numbers[n]],
             scattering_lengths,
-            conditions[n],
+            rows[n],
             grid,
         )
         for n in np.flatnonzero(statuses != DONE)

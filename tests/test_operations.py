@@ -63,3 +63,7 @@ def test_primitive_operations_multiply_among_themselves(hall: str) -> None:
         for b, t in zip(rotations, shifts, strict=True)
     }
     assert products == known
+
+
+def test_translations_are_counted_as_in_gemmi() -> None:
+    assert DEN == gemmi.Op.DEN

@@ -60,3 +60,8 @@ def test_only_reflections_that_cannot_be_seen_are_not_drawn():
 
 def test_no_reflections_give_a_flat_pattern():
     assert not render(np.empty(0), np.empty(0), instrument("d20")).any()
+
+
+def test_arrays_that_do_not_belong_together_are_refused():
+    with pytest.raises(ValueError, match="give as many of each"):
+        render(np.ones(3), np.ones(2), instrument("d20"))

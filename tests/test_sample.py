@@ -13,7 +13,7 @@ def test_the_default_is_the_ideal_powder():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"size": 0}, "size 0 nm: give a positive number"),
+        ({"size": 0.9}, "size 0.9 nm: give a number from 1 nm"),
         ({"size": float("nan")}, "size nan nm"),
         ({"strain": -1e-3}, "strain -0.001: give a fraction"),
         ({"strain": 0.5}, "strain 0.5"),

@@ -156,14 +156,23 @@ def test_conditions_that_do_not_fit_are_refused():
     rows, grid, which = conditions(chosen, IDEAL, 2), chosen.two_theta, np.zeros(2, int)
     with pytest.raises(IndexError):
         simulate_under(table, np.array([0, 1]), rows, grid)
-    with pytest.raises(ValueError, match="2 patterns, 1 conditions"):
+    with pytest.raises(ValueError, match=r"2 patterns, conditions \(1,\)"):
         simulate_under(table, which, rows[:1], grid)
-    with pytest.raises(ValueError, match="2 patterns, 2 conditions of type float64"):
+    with pytest.raises(ValueError, match=r"conditions \(2,\) of type float64"):
         simulate_under(table, which, np.ones(2), grid)
-    with pytest.raises(ValueError, match="1 cells"):
-        simulate_under(table, which, rows, grid, cells=np.ones((1, 6)))
+    for shape in ((1, 6), (2, 5)):
+        with pytest.raises(ValueError, match="a cell for each pattern"):
+            simulate_under(table, which, rows, grid, cells=np.ones(shape))
     with pytest.raises(ValueError, match="equal, ascending steps"):
         simulate_under(table, which, rows, grid[:1])
+    mixed = np.concatenate([rows[:1], conditions(instrument("cu_kalpha"), IDEAL)])
+    with pytest.raises(
+        InputError, match=r"monochromator of conditions 1 is 1\.0: give the radiation of the first"
+    ):
+        simulate_under(table, which, mixed, grid)
+    rows["march"] = 0.5
+    with pytest.raises(InputError, match="axis_l of conditions 0 is 0"):
+        simulate_under(table, which, rows, grid)
     rows["wavelength"][1] = np.nan
     with pytest.raises(InputError, match="wavelength of conditions 1 is nan"):
         simulate_under(table, which, rows, grid)
@@ -177,6 +186,23 @@ def test_what_is_no_cell_is_refused(cell):
         table, [0], conditions(chosen, IDEAL), chosen.two_theta, cells=np.array([cell], float)
     )
     assert made.errors[0].reason in (Reason.NO_CELL, Reason.TOO_LARGE)
+
+
+def test_motion_in_a_distorted_cell_has_its_symmetry():
+    crystal = Crystal(
+        np.array([4.6, 4.6, 3.0, 90, 90, 90]),
+        "-P 4n 2n",
+        ("Ti", "O"),
+        np.ones(2),
+        np.array([[0, 0, 0], [0.305, 0.305, 0]]),
+        np.array([[0.02, 0.02, 0.01, 0, 0, 0.004], [0.03, 0.03, 0.02, 0, 0, 0.01]]),
+    )
+    chosen = instrument("bt1_ge311")
+    cells = np.array([[5.0, 4.2, 3, 90, 90, 90], [4.2, 5.0, 3, 90, 90, 90]])
+    rows = conditions(chosen, Sample(displacements=True), 2)
+    table = CrystalTable.of([crystal])
+    made = simulate_under(table, [0, 0], rows, chosen.two_theta, cells=cells)
+    np.testing.assert_allclose(*made.patterns, atol=1e-6)
 
 
 def test_size_and_strain_broaden():
@@ -283,7 +309,7 @@ def test_an_output_that_takes_no_more(silicon, output):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--wavelength=0", "wavelength 0.0 Å: give one from"),
+        ("--wavelength=0", "wavelength 0.0: give a number from 0.05 to 20"),
         ("--two_theta=5:150", "--two_theta=5:150: give START:STOP:STEP"),
         ("--two_theta=a:b:c", "give START:STOP:STEP"),
         ("--two_theta=150:5:0.05", "two-theta range 150.0:5.0:0.05: give start < stop"),

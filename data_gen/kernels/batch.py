@@ -179,7 +179,9 @@ def stick_lists(
             hkl = _grown(hkl, 2 * end_of_it)
             multiplicity = _grown(multiplicity, 2 * end_of_it)
             values = _grown(values, 2 * end_of_it)
-        _write(found, crystal.index_basis, condition[0], hkl[n:], multiplicity[n:], values[n:])
+        _write(
+            found, crystal.setting.index_basis, condition[0], hkl[n:], multiplicity[n:], values[n:]
+        )
         begins[i - first + 1] = n = end_of_it
     return statuses, begins, hkl[:n], multiplicity[:n], values[:n]
 
@@ -228,10 +230,10 @@ def _reflections(
         crystal.metric,
         least,
         most,
-        crystal.laue,
-        crystal.shifts,
-        crystal.k_bounds,
-        crystal.l_bounds,
+        crystal.setting.laue,
+        crystal.setting.shifts,
+        crystal.setting.k_bounds,
+        crystal.setting.l_bounds,
     )
     f_squared = _squares(crystal, indices, inverse_squares, vary, condition.displacements)
     strength = multiplicity * f_squared
@@ -240,8 +242,10 @@ def _reflections(
         axis = np.zeros(3)
         for column in range(3):
             for row in range(3):
-                axis[column] += given[row] * crystal.axes[row, column]
-        apply_march_dollase(strength, indices, crystal.metric, crystal.laue, axis, condition.march)
+                axis[column] += given[row] * crystal.setting.axes[row, column]
+        apply_march_dollase(
+            strength, indices, crystal.metric, crystal.setting.laue, axis, condition.march
+        )
     return _Reflections(indices, inverse_squares, multiplicity, f_squared, strength)
 
 
@@ -254,8 +258,9 @@ def _squares(
     move: bool,
 ) -> Float64[np.ndarray, " n"]:
     """Returns |F|² of the primitive cell."""
-    rotations, translations, centric = crystal.rotations, crystal.translations, crystal.centric
-    positions = primitive_positions(crystal.index_basis, crystal.positions)
+    setting = crystal.setting
+    rotations, translations, centric = setting.rotations, setting.translations, setting.centric
+    positions = primitive_positions(setting.index_basis, crystal.positions)
     site_of, images, stands_for = distinct_images(rotations, translations, positions, centric)
     weights = crystal.occupancies[site_of] * stands_for
     if not vary and not move:
@@ -263,7 +268,9 @@ def _squares(
         return squares_of_constant_amplitudes(indices, images, constant, centric)
     motion = np.empty((6, 0))
     if move:
-        tensors = primitive_displacements(crystal.displacements, crystal.cell, crystal.index_basis)
+        tensors = primitive_displacements(
+            crystal.displacements, crystal.metric, setting.index_basis
+        )
         motion = motion_of_images(
             tensors, positions, images, site_of, rotations, translations, centric
         )

@@ -24,11 +24,45 @@ MAX_REFLECTIONS = 1_000_000
 MAX_TERMS = 1_000_000_000
 """Largest number of reflections times sites: about one second of work."""
 
+MAX_PHASES = 10_000_000
+"""Largest number of sites times indices h, k, l: their phases take 16 bytes each."""
+
 _FLATTEST = 1e-9  # square of a cell's volume over that of a box with the same edges
 
 
+class PreparedSetting(NamedTuple):
+    """A setting as arrays, in the axes of a primitive cell.
+
+    Operations are taken modulo the lattice, so centring translations are left out.
+
+    Attributes:
+        index_basis: The primitive cell, see `data_gen.operations.PrimitiveOperations`.
+        axes: Its inverse.
+        centric: Whether there is an inversion centre.
+        rotations: Rotation matrices, acting on columns of coordinates; in a centrosymmetric group
+            the proper ones only, as the inversion makes the rest.
+        translations: Their translations, as fractions. In a centrosymmetric group they lead to
+            coordinates with the origin in an inversion centre, wherever it lies.
+        laue: Rotations of the Laue group, acting on rows of indices from the right.
+        shifts: Translations, in 1/DEN, of the operations with these rotations; zeros where the
+            rotation belongs to the Laue group alone.
+        k_bounds: Rows (α, β); every representative reflection has α h + β k ≤ 0.
+        l_bounds: Rows (α, β, γ); every representative reflection has α h + β k + γ l ≤ 0.
+    """
+
+    index_basis: Int64[np.ndarray, "3 3"]
+    axes: Float64[np.ndarray, "3 3"]
+    centric: bool
+    rotations: Float64[np.ndarray, "ops 3 3"]
+    translations: Float64[np.ndarray, "ops 3"]
+    laue: Int64[np.ndarray, "laue 3 3"]
+    shifts: Int64[np.ndarray, "laue 3"]
+    k_bounds: Int64[np.ndarray, "k_bounds 2"]
+    l_bounds: Int64[np.ndarray, "l_bounds 3"]
+
+
 class PackedSettings(NamedTuple):
-    """Settings one after another; attributes as in `data_gen.setting.PreparedSetting`.
+    """Settings one after another; attributes as in `PreparedSetting`.
 
     Entries n of the ``…_from`` arrays are where the rows of setting n begin, and n + 1 where they
     end.
@@ -79,23 +113,20 @@ class Scatterers(NamedTuple):
 
 
 class UnpackedCrystal(NamedTuple):
-    """One crystal, unpacked; attributes as in `PackedCrystals` and `PackedSettings`.
+    """One crystal by itself.
 
-    Amplitudes and form factors are those of its sites; the metric tensor is that of the primitive
-    cell, in Å2.
+    Attributes:
+        metric: Metric tensor of the primitive cell, in Å2.
+        setting: Its setting.
+        occupancies: This and what follows: of its sites.
+        positions: Conventional coordinates.
+        displacements: See `data_gen.crystal.Crystal`.
+        amplitudes: See `Scatterers`.
+        form_factors: See `Scatterers`.
     """
 
-    cell: Float64[np.ndarray, "6"]
     metric: Float64[np.ndarray, "3 3"]
-    index_basis: Int64[np.ndarray, "3 3"]
-    axes: Float64[np.ndarray, "3 3"]
-    centric: bool
-    rotations: Float64[np.ndarray, "ops 3 3"]
-    translations: Float64[np.ndarray, "ops 3"]
-    laue: Int64[np.ndarray, "laue 3 3"]
-    shifts: Int64[np.ndarray, "laue 3"]
-    k_bounds: Int64[np.ndarray, "k_bounds 2"]
-    l_bounds: Int64[np.ndarray, "l_bounds 3"]
+    setting: PreparedSetting
     occupancies: Float64[np.ndarray, " sites"]
     positions: Float64[np.ndarray, "sites 3"]
     displacements: Float64[np.ndarray, "sites 6"]
@@ -114,17 +145,28 @@ def unpack(
     row: int,
 ) -> UnpackedCrystal:
     """Returns crystal `i` with another cell and the amplitudes of a wavelength."""
-    n = crystals.setting[i]
+    setting = _unpack_setting(settings, crystals.setting[i])
+    metric = congruent(metric_tensor(cell), setting.axes)
+    if distorted:
+        metric = symmetric_metric(metric, setting.rotations)
     sites = slice(crystals.sites_from[i], crystals.sites_from[i + 1])
+    species = crystals.species[sites]
+    return UnpackedCrystal(
+        metric,
+        setting,
+        crystals.occupancies[sites],
+        crystals.positions[sites],
+        crystals.displacements[sites],
+        scatterers.amplitudes[row][species],
+        scatterers.form_factors[species],
+    )
+
+
+@kernel
+def _unpack_setting(settings: PackedSettings, n: int) -> PreparedSetting:
     operations = slice(settings.operations_from[n], settings.operations_from[n + 1])
     laue = slice(settings.laue_from[n], settings.laue_from[n + 1])
-    species = crystals.species[sites]
-    metric = congruent(metric_tensor(cell), settings.axes[n])
-    if distorted:
-        metric = symmetric_metric(metric, settings.rotations[operations])
-    return UnpackedCrystal(
-        cell,
-        metric,
+    return PreparedSetting(
         settings.index_basis[n],
         settings.axes[n],
         bool(settings.centric[n]),
@@ -134,11 +176,6 @@ def unpack(
         settings.shifts[laue],
         settings.k_bounds[settings.k_bounds_from[n] : settings.k_bounds_from[n + 1]],
         settings.l_bounds[settings.l_bounds_from[n] : settings.l_bounds_from[n + 1]],
-        crystals.occupancies[sites],
-        crystals.positions[sites],
-        crystals.displacements[sites],
-        scatterers.amplitudes[row][species],
-        scatterers.form_factors[species],
     )
 
 
@@ -158,8 +195,16 @@ def check(crystal: UnpackedCrystal, condition: Any) -> int:  # noqa: ANN401
     # Half of the sphere of radius 1/d is searched in rows of constant h, k.
     in_sphere = 2 / 3 * math.pi * most**1.5 * math.sqrt(squared_volume)
     searched = max(in_sphere, 2 * math.sqrt(metric[0, 0] * metric[1, 1]) * most)
-    terms = searched * len(crystal.positions) * len(crystal.rotations)
-    return DONE if searched <= MAX_REFLECTIONS and terms <= MAX_TERMS else TOO_LARGE
+    images = len(crystal.positions) * len(crystal.setting.rotations)
+    indices = 0.0
+    for i in range(3):
+        indices += math.sqrt(most * metric[i, i]) + 1
+    possible = (
+        searched <= MAX_REFLECTIONS
+        and searched * images <= MAX_TERMS
+        and indices * images <= MAX_PHASES
+    )
+    return DONE if possible else TOO_LARGE
 
 
 @kernel
@@ -175,10 +220,9 @@ def _determinant(g: Float64[np.ndarray, "3 3"]) -> float:
 @kernel
 def range_of_inverse_squares(condition: Any) -> tuple[float, float]:  # noqa: ANN401
     """Returns the smallest and largest 1/d² in Å⁻² that either wavelength shows."""
-    long = max(condition.wavelength, condition.wavelength_2)
-    short = condition.wavelength
-    if condition.wavelength_2 > 0:
-        short = min(short, condition.wavelength_2)
+    long = short = condition.wavelength
+    if condition.ratio_2 > 0:
+        long, short = max(long, condition.wavelength_2), min(short, condition.wavelength_2)
     low = math.sin(math.radians(condition.two_theta_min / 2))
     high = math.sin(math.radians(condition.two_theta_max / 2))
     return (2 * low / long) ** 2, (2 * high / short) ** 2

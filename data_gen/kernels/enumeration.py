@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from data_gen.kernels.compiled import kernel
-from data_gen.operations import DEN
+
+DEN = 24
+"""Translations are whole multiples of 1/DEN of the cell edges, as in gemmi."""
 
 
 @kernel

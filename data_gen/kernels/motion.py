@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from data_gen.kernels.compiled import kernel
 from data_gen.kernels.enumeration import reciprocal_metric
-from data_gen.kernels.sites import coincide, congruent, metric_tensor, transform
+from data_gen.kernels.sites import coincide, congruent, transform
 
 
 @kernel
@@ -69,16 +69,16 @@ def _matrix(six: Float64[np.ndarray, "6"]) -> Float64[np.ndarray, "3 3"]:
 @kernel
 def primitive_displacements(
     displacements: Float64[np.ndarray, "sites 6"],
-    cell: Float64[np.ndarray, "6"],
+    metric: Float64[np.ndarray, "3 3"],
     index_basis: Int64[np.ndarray, "3 3"],
 ) -> Float64[np.ndarray, "sites 6"]:
     """Turns tensors U in Å² (CIF convention) into what `motion_of_images` takes.
 
     The exponent is 2π² Σ U_ij a*_i a*_j h_i h_j with conventional indices, which are primitive ones
-    times the index basis.
+    times the index basis; `metric` is the metric tensor of the primitive cell.
     """
-    reciprocal = reciprocal_metric(metric_tensor(cell))
     basis = index_basis.astype(np.float64)
+    reciprocal = reciprocal_metric(congruent(metric, basis))
     result = np.empty((len(displacements), 6))
     for site in range(len(displacements)):
         tensor = _matrix(displacements[site])

@@ -7,8 +7,8 @@ from jaxtyping import Complex128, Float64, Int64, Num
 
 from data_gen.kernels.compiled import kernel
 
-_NEGLIGIBLE_ABSORPTION = 3e-4
-"""b'' below this fraction of the largest b' changes |F|² by less than 1e-7 of (Σ|b|)²."""
+_NEGLIGIBLE_ABSORPTION = 1e-4
+"""Σ|b''| below this fraction of Σ|b'| changes |F|² by less than 1e-8 of (Σ|b'|)²."""
 
 
 @kernel
@@ -37,7 +37,7 @@ def squares_of_constant_amplitudes(
     real = np.real(weights).copy()
     imaginary = np.imag(weights).copy()
     _add_squares(hkl, tables, real, centric, squared)
-    if _largest(imaginary) > _NEGLIGIBLE_ABSORPTION * _largest(real):
+    if np.abs(imaginary).sum() > _NEGLIGIBLE_ABSORPTION * np.abs(real).sum():
         _add_squares(hkl, tables, imaginary, centric, squared)
     return squared
 
@@ -96,7 +96,7 @@ def squares_of_varying_amplitudes(
 
 @kernel
 def _decay(values: Float64[np.ndarray, " n"]) -> None:
-    """Replaces each value y, which is not negative, by exp(−y).
+    """Replaces each value y, which rounding alone may make negative, by exp(−y).
 
     It is exp(y/64) to the power −64, with the Taylor series to eighth order and y up to 60: off by
     less than 1e-9, and made of nothing but vector instructions, unlike a call of the exponential

@@ -100,7 +100,7 @@ def _parse_cif(payload: tuple[str, bytes]) -> Iterator[Parsed]:
     uses = Counter(block for block, _ in found)
     for index, (block, crystal) in enumerate(found):
         own = block if block and uses[block] == 1 else index
-        yield (name if len(found) == 1 else f"{name}_{own}"), crystal
+        yield (name if len(found) == 1 else _writable(f"{name}_{own}")), crystal
 
 
 def _pass_on(payload: tuple[str, StructureError]) -> Iterator[Parsed]:
