@@ -27,7 +27,7 @@ from benchmarks import dataset
 from benchmarks.crystals import lot
 from benchmarks.mutations import mutant, mutation_of
 from benchmarks.tables import markdown
-from data_gen.builder import DatasetSpec, build
+from data_gen.builder import build
 from data_gen.command_line import Parser
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
@@ -35,6 +35,7 @@ from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
 from data_gen.simulate import simulate
 from data_gen.sources import open_sources
 from data_gen.sources.base import cif_record
+from data_gen.spec import DatasetSpec
 from data_gen.summary import REJECTED_FILE
 from data_gen.write_cif import cif_text
 

@@ -18,7 +18,7 @@ from benchmarks.overlay_fit import fit
 from benchmarks.overlay_picture import picture
 from benchmarks.overlay_readers import Measurement, read_measurement
 from benchmarks.tables import markdown
-from data_gen.command_line import Parser
+from data_gen.command_line import Parser, exit_status
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, StructureError
 from data_gen.pattern_files import save
@@ -39,13 +39,7 @@ the widths multiplied by the factors at the low end, in the middle and at the hi
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, or 2 for bad input."""
-    options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,11 +14,13 @@ from jaxtyping import Float64
 from scipy.optimize import least_squares
 
 from benchmarks.overlay_readers import Measurement
+from data_gen.conditions import conditions, reaching_in
 from data_gen.crystal import Crystal
 from data_gen.instrument import Instrument
 from data_gen.orbits import cell_of_metric, metric_tensor
 from data_gen.profile import render
 from data_gen.reflections import StickList, reflections
+from data_gen.sample import IDEAL
 from data_gen.symmetry import average_metric
 
 _STEP = 0.02  # degrees: of the grid on which patterns are drawn before they are compared
@@ -120,7 +122,7 @@ class _Model:
         chosen = self.instrument
         found = []
         for crystal in self.changed(parameters):
-            sticks = reflections(crystal, chosen.wavelength, chosen.reflection_range)
+            sticks = reflections(crystal, chosen.wavelength, _seen_range(chosen))
             weakening = np.exp(-parameters[-4] / (2 * sticks.d**2))
             found.append(replace(sticks, intensity=sticks.intensity * weakening))
         return tuple(found)
@@ -258,3 +260,9 @@ def _smooth_functions(two_theta: Float64[np.ndarray, " n"]) -> Float64[np.ndarra
     reduced = 2 * (two_theta - two_theta[0]) / (two_theta[-1] - two_theta[0]) - 1
     chebyshev = np.polynomial.chebyshev.chebvander(reduced, _BACKGROUND)
     return np.column_stack([chebyshev, two_theta[0] / two_theta])
+
+
+def _seen_range(chosen: Instrument) -> tuple[float, float]:
+    """Returns the range of reflections whose peaks or tails lie on the grid."""
+    row = reaching_in(conditions(chosen, IDEAL), chosen.two_theta_min, chosen.two_theta_max)[0]
+    return float(row["two_theta_min"]), float(row["two_theta_max"])

@@ -19,7 +19,7 @@ from benchmarks.crystals import draw
 from benchmarks.environments import CCTBX, DEFAULT_FOLDER, PYMATGEN, make_environments
 from benchmarks.races import Race, Result
 from benchmarks.tables import markdown, milliseconds
-from data_gen.command_line import Parser
+from data_gen.command_line import Parser, exit_status
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
 
@@ -34,13 +34,7 @@ _EXAMPLE = "tests/data/halite.cif"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, or 2 for bad input."""
-    options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from data_gen.builder import DatasetSpec as DatasetSpec
     from data_gen.builder import build as build
     from data_gen.crystal import Crystal as Crystal
     from data_gen.errors import InputError as InputError
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from data_gen.examples import crystal_from_features as crystal_from_features
     from data_gen.instrument import Instrument as Instrument
     from data_gen.sources import open_sources as open_sources
+    from data_gen.spec import DatasetSpec as DatasetSpec
 
 _HOMES = {
     "Crystal": "crystal",
-    "DatasetSpec": "builder",
+    "DatasetSpec": "spec",
     "InputError": "errors",
     "Instrument": "instrument",
     "StructureError": "errors",

@@ -38,7 +38,8 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _build(arguments: argparse.Namespace) -> None:
-    from data_gen.builder import DatasetSpec, build  # only now: TFDS would slow down --help
+    from data_gen.builder import build  # only now: TFDS would slow down --help
+    from data_gen.spec import DatasetSpec
 
     spec = DatasetSpec(
         sources=arguments.sources,

@@ -2,8 +2,9 @@
 
 A worker reads each source into records; these are spread over all workers, simulated, and grouped
 by a hash of their ids into shards, written as those of a local build are. The examples are the
-same, byte for byte; only their order differs. A runner may work on a part of the pipeline several
-times, at once even: each attempt writes files of its own, and one whole pair per shard is taken.
+same, byte for byte on processors of one kind; only their order differs. A runner may work on a part
+of the pipeline several times, at once even: each attempt writes files of its own, and one whole
+pair per shard is taken.
 
 The workers import this package and open the sources, so they need both, the files of the sources
 at the same paths as where the pipeline is launched. They write into the data directory, if they
@@ -23,7 +24,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from data_gen.errors import InputError
 from data_gen.generate import Example, Outcome, Rejection, Settings, outcomes_of_chunk
@@ -36,6 +37,7 @@ from data_gen.shards import (
     repeated,
 )
 from data_gen.sources import Record, open_sources, source_names
+from data_gen.spec import DatasetSpec
 
 try:
     import apache_beam as beam
@@ -47,15 +49,12 @@ except ImportError:
         "--runner needs Apache Beam, which is not installed: pip install 'sgan_jax[beam]'"
     ) from None
 
-if TYPE_CHECKING:
-    from data_gen.builder import DatasetSpec
-
 Order = tuple[int, ...]
 """Number of the source, of the record in it, and of the structure in that."""
 
 
 def write_shards(
-    spec: "DatasetSpec", settings: Settings, shards: ShardFolder, options: Sequence[str]
+    spec: DatasetSpec, settings: Settings, shards: ShardFolder, options: Sequence[str]
 ) -> None:
     """Simulates a data set anew, into an empty folder of shards.
 
@@ -94,7 +93,7 @@ def _stage(options: PipelineOptions, shards: ShardFolder) -> Iterator[str]:
 
 
 def _run(
-    spec: "DatasetSpec",
+    spec: DatasetSpec,
     settings: Settings,
     options: PipelineOptions,
     stage: str,

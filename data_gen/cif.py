@@ -67,7 +67,7 @@ def descriptions(text: str) -> Iterator[tuple[str, Description | StructureError]
     A text without any such block yields one error.
     """
     try:
-        document = _document(text.removeprefix("\ufeff"))  # the byte order mark of some editors
+        document = _document(_plain(text))
     except (ValueError, RuntimeError) as error:
         yield "", StructureError(Reason.UNREADABLE, str(error).splitlines()[0][:200])
         return
@@ -79,6 +79,12 @@ def descriptions(text: str) -> Iterator[tuple[str, Description | StructureError]
             yield block.name, _describe(block)
         except StructureError as error:
             yield block.name, error
+
+
+def _plain(text: str) -> str:
+    """Takes away the byte order mark of some editors; ends lines as everyone does."""
+    text = text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _document(text: str) -> gemmi.cif.Document:
@@ -111,7 +117,7 @@ def _describe(block: gemmi.cif.Block) -> Description:
     isotropic, anisotropic = _displacements(block, columns, labels)
     occupancies = _occupancies(block, columns, count)
     values = (occupancies, positions, isotropic, anisotropic)
-    return describe_sites(cell, _setting(block), found, labels, values, formula)
+    return describe_sites(cell, _setting(block, cell), found, labels, values, formula)
 
 
 def describe_sites(
@@ -157,7 +163,7 @@ def _formula(block: gemmi.cif.Block) -> str:
     return ""
 
 
-def _setting(block: gemmi.cif.Block) -> str:
+def _setting(block: gemmi.cif.Block, cell: Float[np.ndarray, "6"]) -> str:
     """Returns the symmetry of the operations in the file; without them, that of the name."""
     for tag in _OPERATION_TAGS:
         triplets = tuple(_columns(block, tag).get(tag, ()))
@@ -171,7 +177,8 @@ def _setting(block: gemmi.cif.Block) -> str:
     ]
     if not given:
         raise StructureError(Reason.IMPOSSIBLE_SYMMETRY, "neither operations nor a space group")
-    return setting_of_name(given[0].strip())
+    _, _, _, alpha, _, gamma = np.nan_to_num(cell).tolist()
+    return setting_of_name(given[0].strip(), alpha, gamma)
 
 
 @lru_cache(maxsize=4096)
@@ -227,7 +234,9 @@ def _occupancies(
     block: gemmi.cif.Block, columns: _Columns, count: int
 ) -> Float[np.ndarray, "sites"]:
     values = _column(block, columns, "_atom_site_occupancy", count)
-    return np.array(_numbers(values)) if values else np.ones(count)
+    if not values:
+        return np.ones(count)
+    return np.array(_numbers(["1" if value == "." else value for value in values]))
 
 
 # ---------------------------------------------------------------- displacement parameters

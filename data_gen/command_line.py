@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from data_gen.errors import InputError
@@ -14,6 +15,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the program with exit status 2."""
         self.exit(2, f"error: {message}; --help shows the options\n")
+
+
+def exit_status(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Runs a command; returns its exit status: 0, or 2 with one line for bad input."""
+    try:
+        command(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def print_all(text: str) -> None:

@@ -27,7 +27,7 @@ CONDITIONS = np.dtype(
         ("axis_k", np.float64),
         ("axis_l", np.float64),
         ("displacements", np.bool_),  # whether atoms move
-        ("two_theta_min", np.float64),  # of reflections, degrees
+        ("two_theta_min", np.float64),  # of reflections, degrees; patterns: see `reaching_in`
         ("two_theta_max", np.float64),
     ],
     align=True,
@@ -43,6 +43,8 @@ _LIMITS = {
     **dict.fromkeys(("axis_h", "axis_k", "axis_l"), (-1e3, 1e3)),
     **dict.fromkeys(("two_theta_min", "two_theta_max"), (1e-3, 179.9999)),
 }
+_REACH_IN = 3.0  # widths: peaks within this distance outside the grid are drawn for their tails
+_LARGEST_TWO_THETA = 179.0  # beyond, the Lorentz factor grows without bound
 _SCHERRER = 0.9  # shape factor K
 _DEGREE = 180 / math.pi
 
@@ -55,10 +57,8 @@ def conditions(instrument: Instrument, sample: Sample, count: int = 1) -> np.nda
         sample: What the sample does to the pattern.
         count: Number of rows.
     """
-    low, high = instrument.reflection_range
-    rows = powder_conditions(
-        instrument.radiation, instrument.wavelength, (low, high), sample, count
-    )
+    ends = (instrument.two_theta_min, instrument.two_theta_max)
+    rows = powder_conditions(instrument.radiation, instrument.wavelength, ends, sample, count)
     if instrument.radiation == "xray":
         rows["monochromator"] = math.cos(math.radians(instrument.monochromator_two_theta)) ** 2
     for name in ("wavelength_2", "ratio_2", "u", "v", "w", "eta", "s_l", "h_l"):
@@ -69,6 +69,31 @@ def conditions(instrument: Instrument, sample: Sample, count: int = 1) -> np.nda
     if sample.size is not None:
         rows["y"] += _SCHERRER * instrument.wavelength / (10 * sample.size) * _DEGREE
     return rows
+
+
+def reaching_in(rows: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Returns rows whose range of reflections is that of which something is seen on a grid.
+
+    Peaks within three widths outside the grid are drawn for their tails.
+
+    Args:
+        rows: Conditions.
+        low: First point of the grid in degrees.
+        high: Last point of the grid in degrees.
+    """
+    rows = rows.copy()
+    first, last = low - _REACH_IN * _widths(rows, low), high + _REACH_IN * _widths(rows, high)
+    rows["two_theta_min"] = np.maximum(first, low / 2)
+    rows["two_theta_max"] = np.maximum(np.minimum(last, _LARGEST_TWO_THETA), high)
+    return rows
+
+
+def _widths(rows: np.ndarray, two_theta: float) -> np.ndarray:
+    """Returns no less than the full width at half maximum of a peak, in degrees."""
+    theta = math.radians(two_theta / 2)
+    tangent = math.tan(theta)
+    caglioti = np.sqrt(np.maximum((rows["u"] * tangent + rows["v"]) * tangent + rows["w"], 0.0))
+    return caglioti + rows["x"] * tangent + rows["y"] / math.cos(theta)
 
 
 def check_conditions(rows: np.ndarray) -> str:

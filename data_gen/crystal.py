@@ -337,4 +337,4 @@ def check_symmetry(crystal: Crystal, tolerance: float = SYMMETRY_TOLERANCE) -> i
 
 def _isotope(entry: "Element | Species") -> str:
     """Returns the symbol of a pymatgen species without its charge."""
-    return str(getattr(entry, "element", entry).symbol)
+    return str(getattr(entry, "element", entry).name)  # its `symbol` makes hydrogen of deuterium

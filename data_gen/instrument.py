@@ -11,8 +11,6 @@ from data_gen.scattering import RADIATIONS
 
 _POINTS_PER_FWHM = 2.5  # with fewer, the points of a Lorentz peak miss 0.1 % of its area
 _MAX_POINTS = 100_000
-_REACH_IN = 3.0  # FWHM: peaks within this distance outside the grid are drawn for their tails
-_LARGEST_TWO_THETA = 179.0  # beyond, the Lorentz factor grows without bound
 LIMITS = {
     "wavelength": (0.05, 20),
     "eta": (0, 1),
@@ -126,14 +124,6 @@ class Instrument:
         grid = self.two_theta_min + self.two_theta_step * np.arange(points)
         grid.flags.writeable = False
         return grid
-
-    @cached_property
-    def reflection_range(self) -> tuple[float, float]:
-        """First and last 2θ, in degrees, of the reflections that a pattern is made of."""
-        low, high = self.two_theta_min, self.two_theta_max
-        outside = max(low - _REACH_IN * self.fwhm(low), low / 2)
-        beyond = min(high + _REACH_IN * self.fwhm(high), _LARGEST_TWO_THETA)
-        return outside, max(beyond, high)
 
     def fwhm(self, two_theta: float) -> float:
         """Returns the width by Caglioti's formula of a peak, in degrees, at 2θ in degrees."""

@@ -99,6 +99,9 @@ def shared_places(
 ) -> dict[int, dict[int, float]]:
     """Returns which sites lie within 0.1 Å of one another, and how far they fill that place.
 
+    Every image is compared with every site: their number is limited, and this takes less time than
+    the structure factors.
+
     Returns:
         For each site that shares its place, what every site there (its own included) fills of it.
 

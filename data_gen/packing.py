@@ -30,6 +30,19 @@ class CrystalTable:
     crystals: PackedCrystals
     settings: PackedSettings
 
+    def __post_init__(self) -> None:
+        """Lets nobody change what compiled code takes unchecked.
+
+        Raises:
+            ValueError: The fields do not belong together.
+        """
+        if self.cells.shape != (len(self.crystals.setting), 6):
+            raise ValueError(f"cells {self.cells.shape}: give one for each crystal")
+        if self.crystals.species.max(initial=-1) >= len(self.species):
+            raise ValueError(f"{len(self.species)} species: the crystals have more")
+        for array in (self.cells, *self.crystals, *self.settings):
+            array.flags.writeable = False
+
     def __len__(self) -> int:
         return len(self.cells)
 

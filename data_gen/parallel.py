@@ -23,7 +23,12 @@ def map_pieces(
         count: Number of items.
         size: Items per piece, small enough that no thread is left with a long last one.
         threads: How many work at the same time; None for one per core.
+
+    Raises:
+        ValueError: No thread is to work.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"{threads} threads: give at least 1, or None for one per core")
     firsts = range(0, count, size)
     threads = min(threads or available_cores(), len(firsts))
     ends = [min(first + size, count) for first in firsts]

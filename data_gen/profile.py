@@ -28,13 +28,15 @@ def render(
         grid times its step is the intensity.
 
     Raises:
-        ValueError: The arrays do not belong together.
+        ValueError: The arrays do not belong together, or an angle is impossible.
     """
     two_theta, intensity = np.asarray(two_theta, np.float64), np.asarray(intensity, np.float64)
     if two_theta.ndim != 1 or two_theta.shape != intensity.shape:
         raise ValueError(
             f"two_theta {two_theta.shape} and intensity {intensity.shape}: give as many of each"
         )
+    if not np.all((two_theta > 0) & (two_theta < 180)):
+        raise ValueError("two_theta: give angles from 0 to 180 degrees")
     pattern = np.zeros(len(instrument.two_theta), np.float32)
     draw_peaks(
         pattern,

@@ -18,6 +18,7 @@ from data_gen.kernels.crystals import (
     NO_AMPLITUDE,
     NO_CELL,
     NO_DISPLACEMENT,
+    Scatterers,
 )
 from data_gen.packing import CrystalTable, scatterers
 from data_gen.parallel import map_pieces
@@ -147,7 +148,7 @@ def reflections_many(
         return [
             StickList(*(column[begins[n] : begins[n + 1]] for column in columns))
             if status == DONE
-            else problem(int(status), table, first + n, powers.amplitudes[0], scattering_lengths)
+            else problem(int(status), table, first + n, powers, 0, scattering_lengths)
             for n, status in enumerate(statuses)
         ]
 
@@ -159,24 +160,25 @@ def problem(
     status: int,
     table: CrystalTable,
     index: int,
-    amplitudes: np.ndarray,
+    powers: Scatterers,
+    row: int,
     scattering_lengths: str,
 ) -> StructureError:
-    """Returns what a status of `data_gen.kernels.batch` says of a crystal.
+    """Returns what a status of the kernels says of a crystal.
 
     Args:
         status: Why there is no stick list, one of `data_gen.kernels.crystals`.
         table: The crystals.
         index: Which of them.
-        amplitudes: Amplitude of each species of the table.
-        scattering_lengths: Where they come from.
+        powers: What the species of the table scatter.
+        row: Which row of their amplitudes.
+        scattering_lengths: Where neutron scattering lengths come from.
     """
     if status == NO_AMPLITUDE:
-        known = dict(zip(table.species, ~np.isnan(amplitudes), strict=True))
+        known = dict(zip(table.species, ~np.isnan(powers.amplitudes[row]), strict=True))
         missing = next(species for species in table.species_of(index) if not known[species])
-        return StructureError(
-            Reason.NO_SCATTERING_LENGTH, f"{missing} in table {scattering_lengths}"
-        )
+        where = "for X-rays" if powers.vary else f"in table {scattering_lengths}"
+        return StructureError(Reason.NO_SCATTERING_LENGTH, f"{missing} {where}")
     if status == NO_DISPLACEMENT:
         site = int(np.isnan(table.displacements_of(index)).any(axis=1).argmax())
         detail = f"none that is usable for site {site + 1} ({table.species_of(index)[site]})"

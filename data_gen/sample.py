@@ -35,7 +35,7 @@ class Sample:
             raise InputError(f"strain {self.strain}: give a fraction Δd/d from 0 to below 0.1")
         if self.preferred_orientation is not None:
             axis, coefficient = self.preferred_orientation
-            if len(axis) != 3 or not any(axis):
+            if len(axis) != 3 or not any(axis) or not all(abs(i) <= 100 for i in axis):
                 raise InputError(f"preferred direction {axis}: give three indices, not all zero")
             if not 0.05 <= coefficient <= 20:
                 raise InputError(f"March coefficient {coefficient}: give a number from 0.05 to 20")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from data_gen.command_line import Parser, print_all
-from data_gen.conditions import CONDITIONS, check_conditions, conditions
+from data_gen.command_line import Parser, exit_status, print_all
+from data_gen.conditions import CONDITIONS, check_conditions, conditions, reaching_in
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, Reason, StructureError
 from data_gen.instrument import (
@@ -22,11 +22,11 @@ from data_gen.instrument import (
     instrument,
 )
 from data_gen.kernels.batch import fill_patterns
-from data_gen.kernels.crystals import DONE, NO_INTENSITY, NO_REFLECTIONS
+from data_gen.kernels.crystals import DONE, NO_INTENSITY, NO_REFLECTIONS, Scatterers
 from data_gen.packing import CrystalTable, scatterers
 from data_gen.parallel import map_pieces
 from data_gen.pattern_files import MOST_LINES, pattern_table, picture, save, stick_table, strongest
-from data_gen.reflections import StickList, powder_lines, problem, reflections
+from data_gen.reflections import powder_lines, problem, reflections
 from data_gen.sample import IDEAL, Sample
 from data_gen.scattering import RADIATIONS, TABLES, notes
 
@@ -148,8 +148,9 @@ def simulate_under(
             f"{count} patterns, conditions {rows.shape} of type {rows.dtype}, cells "
             f"{cells.shape}: give a row of CONDITIONS and a cell for each pattern"
         )
-    radiation = check_conditions(rows)
     _check_steps(grid)
+    rows = reaching_in(rows, float(grid[0]), float(grid[-1]))
+    radiation = check_conditions(rows)
     wavelengths = rows["wavelength"]
     powers, numbers = scatterers(table.species, radiation, scattering_lengths, wavelengths)
     patterns = np.empty((len(which), len(grid)), np.float32)
@@ -179,9 +180,10 @@ def simulate_under(
             int(statuses[n]),
             table,
             int(which[n]),
-            powers.amplitudes[numbers[n]],
+            powers,
+            int(numbers[n]),
             scattering_lengths,
-            rows[n],
+            float(wavelengths[n]),
             grid,
         )
         for n in np.flatnonzero(statuses != DONE)
@@ -199,24 +201,24 @@ def _problem(
     status: int,
     table: CrystalTable,
     index: int,
-    amplitudes: np.ndarray,
+    powers: Scatterers,
+    row: int,
     scattering_lengths: str,
-    condition: np.void,
+    wavelength: float,
     grid: Float64[np.ndarray, " points"],
 ) -> StructureError:
     if status == NO_REFLECTIONS:
-        wavelength = float(condition["wavelength"])
         detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {wavelength:g} Å"
         return StructureError(Reason.NO_REFLECTIONS, detail)
     if status == NO_INTENSITY:
         return StructureError(Reason.NO_REFLECTIONS, "all reflections have zero intensity")
-    return problem(status, table, index, amplitudes, scattering_lengths)
+    return problem(status, table, index, powers, row, scattering_lengths)
 
 
 # ---------------------------------------------------------------- command line
 
 _REMEDIES = {
-    Reason.NO_SCATTERING_LENGTH: "choose the other --scattering_lengths, or another species",
+    Reason.NO_SCATTERING_LENGTH: "choose another table, radiation or species",
     Reason.NO_DISPLACEMENT: "leave out --displacements, or complete the CIF",
     Reason.NO_REFLECTIONS: "widen --two_theta, or shorten --wavelength",
     Reason.TOO_LARGE: "lengthen --wavelength, or narrow --two_theta",
@@ -225,13 +227,7 @@ _REMEDIES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, or 2 for bad input."""
-    options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -272,7 +268,7 @@ def _run(options: argparse.Namespace) -> None:
         sticks = reflections(
             crystal,
             chosen.wavelength,
-            chosen.reflection_range,
+            (chosen.two_theta_min, chosen.two_theta_max),
             table,
             radiation=chosen.radiation,
             sample=sample,
@@ -283,7 +279,7 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"{options.file}: {error}: {remedy}") from None
     for note in notes(crystal.species, chosen.radiation, table, chosen.wavelength):
         print(f"note: {note}", file=sys.stderr)
-    lines = strongest(powder_lines(_within_grid(sticks, chosen), crystal))
+    lines = strongest(powder_lines(sticks, crystal))
     if options.out and options.out.suffix == ".png":
         name = os.fsencode(options.file.name).decode(errors="replace")
         title = f"{name}: {crystal.formula}, {chosen.radiation} {chosen.wavelength:g} Å"
@@ -348,11 +344,6 @@ def _read(path: Path) -> Crystal:
         raise InputError(f"{path}: {error.strerror}: give the path of a CIF") from None
     except StructureError as error:
         raise InputError(f"{path}: {error}: give a CIF with a complete structure") from None
-
-
-def _within_grid(sticks: StickList, instrument: Instrument) -> StickList:
-    grid = instrument.two_theta
-    return sticks.select((sticks.two_theta >= grid[0]) & (sticks.two_theta <= grid[-1]))
 
 
 if __name__ == "__main__":

@@ -173,16 +173,27 @@ def _averaging(setting: str) -> Float[np.ndarray, "9 9"]:
     return np.einsum("oij,okl->jlik", rotations, rotations).reshape(9, 9) / len(rotations)
 
 
+_ORIGINS = {"S": "1", "Z": "2"}  # what the ICSD writes behind a name for its choice of origin
+
+
 @lru_cache(maxsize=4096)
-def setting_of_name(name: str) -> str:
+def setting_of_name(name: str, alpha: float = 0.0, gamma: float = 0.0) -> str:
     """Returns the setting of a Hall symbol, a Hermann-Mauguin name or a number.
+
+    Args:
+        name: A name that leaves the origin open stands for the first choice.
+        alpha: Angle of the cell in degrees, if known: with the next it tells rhombohedral axes
+            from hexagonal ones, which else are taken.
+        gamma: Angle of the cell in degrees, if known.
 
     Raises:
         StructureError: No such space group is known.
     """
     if name.isdecimal() and 1 <= int(name) <= 230:
         return gemmi.get_spacegroup_reference_setting(int(name)).hall
-    found = None if name.isdecimal() else gemmi.find_spacegroup_by_name(name)
+    short, _, last = name.rpartition(" ")
+    full = f"{short}:{_ORIGINS[last]}" if last in _ORIGINS else name
+    found = None if name.isdecimal() else gemmi.find_spacegroup_by_name(full, alpha, gamma)
     if found is not None:
         return found.hall
     try:

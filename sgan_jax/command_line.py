@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +19,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def fail(message: str) -> NoReturn:
     """Ends the program with a short error and exit code 2."""
-    sys.unraisablehook = lambda _: None  # reads that a failed one left behind have no more to say
+    # Reads that a failed one left behind, on threads of their own, have no more to say.
+    sys.unraisablehook = threading.excepthook = lambda _: None
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
 

@@ -16,8 +16,9 @@ import tensorflow_datasets as tfds
 from jaxtyping import Float32, Int, Int32
 from ml_collections import ConfigDict
 
-from data_gen.builder import DatasetSpec, build
+from data_gen.builder import build
 from data_gen.errors import InputError
+from data_gen.spec import DatasetSpec
 from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
 from sgan_jax import splits

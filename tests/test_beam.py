@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import tensorflow_datasets as tfds
 
-from data_gen.builder import DatasetSpec, PowderPatterns, build
+from data_gen.builder import PowderPatterns, build
 from data_gen.errors import InputError, Reason
 from data_gen.generate import Example, Rejection
 from data_gen.shards import ShardFolder
+from data_gen.spec import DatasetSpec
 
 pytest.importorskip(
     "apache_beam",

@@ -16,11 +16,12 @@ import psutil
 import pytest
 import tensorflow_datasets as tfds
 
-from data_gen.builder import DatasetSpec, PowderPatterns, build
+from data_gen.builder import PowderPatterns, build
 from data_gen.errors import InputError
 from data_gen.examples import crystal_features, crystal_from_features
 from data_gen.shards import ShardFolder, _OpenShard
 from data_gen.simulate import simulate
+from data_gen.spec import DatasetSpec
 
 HALITE = """data_{name}
 _cell_length_a 5.64

@@ -160,3 +160,16 @@ def test_endless_names_are_cut() -> None:
     found = description(HALITE.replace("'Na Cl'", f"'{'Na Cl ' * 5000}'"))
     assert isinstance(found, Description)
     assert len(found.formula) == 1000
+
+
+# ---------------------------------------------------------------- what people's programs write
+
+
+def test_an_occupancy_that_is_left_to_its_default_is_one() -> None:
+    text = HALITE.replace("0 0 0 1", "0 0 0 .")
+    assert Crystal.from_cif_text(text).occupancies.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_lines_may_end_in_any_way(end: str) -> None:
+    assert Crystal.from_cif_text(HALITE.replace("\n", end)).formula == "ClNa"

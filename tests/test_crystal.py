@@ -334,3 +334,8 @@ def test_real_cifs_agree_with_their_space_group_number(shared_data: Path) -> Non
 def test_arrays_that_do_not_belong_together_are_refused(species, occupancies, positions):
     with pytest.raises(ValueError, match="one and three for each species"):
         Crystal(np.array([5, 5, 5, 90, 90, 90]), "P 1", species, occupancies, positions)
+
+
+def test_deuterium_of_pymatgen_stays_deuterium():
+    structure = Structure(Lattice.cubic(3), ["D", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    assert set(Crystal.from_pymatgen(structure).species) == {"D", "Li"}

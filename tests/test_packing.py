@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from direct_sum import make
@@ -33,3 +35,13 @@ def test_species_without_form_factor_have_no_amplitude():
     powers, _ = scatterers(("Na", "Qq"), "xray", "periodictable", np.array([1.54]))
     assert powers.vary
     assert np.isnan(powers.amplitudes[0]).tolist() == [False, True]
+
+
+def test_a_table_that_compiled_code_would_trust_in_vain_is_refused():
+    table = CrystalTable.of([HALITE])
+    with pytest.raises(ValueError, match="give one for each crystal"):
+        replace(table, cells=np.ones((2, 6)))
+    with pytest.raises(ValueError, match="1 species: the crystals have more"):
+        replace(table, species=("Na",))
+    with pytest.raises(ValueError, match="read-only"):
+        table.crystals.species[:] = 10**9

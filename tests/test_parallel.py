@@ -28,3 +28,8 @@ def test_errors_of_the_work_are_raised():
 
 def test_there_is_a_core():
     assert available_cores() >= 1
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ValueError, match="0 threads: give at least 1"):
+        list(map_pieces(lambda first, end: None, 3, 1, 0))

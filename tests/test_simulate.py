@@ -335,7 +335,7 @@ def test_bad_options_are_named(capsys, silicon, option, message):
     [
         (None, "No such file or directory: give the path"),
         ("no CIF at all", "unreadable"),
-        (SILICON.replace("Si1 Si", "Po1 Po"), "no scattering length: Po.*choose the other"),
+        (SILICON.replace("Si1 Si", "Po1 Po"), "no scattering length: Po.*choose another table"),
         (SILICON.replace("_cell_length_a 5.43102", ""), "give a CIF with a complete structure"),
     ],
 )

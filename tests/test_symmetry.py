@@ -215,3 +215,13 @@ def test_class_list_by_number_of_structures() -> None:
 def test_unknown_class_lists_are_refused(task: str, classes: str) -> None:
     with pytest.raises(InputError):
         class_list(task, classes)
+
+
+def test_angles_tell_the_axes_of_rhombohedral_groups() -> None:
+    assert setting_of_name("R -3 m", 60.0, 60.0) == "-P 3* 2"
+    assert setting_of_name("R -3 m", 90.0, 120.0) == setting_of_name("R -3 m") == '-R 3 2"'
+
+
+@pytest.mark.parametrize(("letter", "choice"), [("S", "1"), ("Z", "2")])
+def test_the_icsd_names_origins_by_letters(letter: str, choice: str) -> None:
+    assert setting_of_name(f"F d -3 m {letter}") == setting_of_name(f"F d -3 m:{choice}")

@@ -60,11 +60,26 @@ class CifFileSource(Source):
 
     def records(self) -> Iterator[Record]:
         """Yields the file."""
-        yield _file_record(self._path, self.name)
+        yield _file_record(self._path, self._path.stem, self.name)
+
+
+class _Names:
+    """Names files: as they are called, without suffix; by their whole path if one was so before."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def of(self, path: str) -> str:
+        """Returns the name of the file at this path within its source."""
+        stem = PurePosixPath(path).stem
+        if stem in self._given:
+            return path
+        self._given.add(stem)
+        return stem
 
 
 class FolderSource(Source):
-    """All CIFs in a folder and the folders in it; ids are file names without their suffix."""
+    """All CIFs in a folder and the folders in it; see `_Names` for their ids."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,15 +100,17 @@ class FolderSource(Source):
 
     def records(self) -> Iterator[Record]:
         """Yields the files in the order of their paths."""
+        names = _Names()
         for path in self._files():
-            yield _file_record(path, self.name)
+            name = names.of(path.relative_to(self._path).as_posix())
+            yield _file_record(path, name, self.name)
 
     def _files(self) -> list[Path]:
         return sorted(p for p in self._path.rglob("*") if _is_cif(p.name) and p.is_file())
 
 
 class TarSource(Source):
-    """The CIFs of a tar archive, compressed or not; ids are member names without their suffix."""
+    """The CIFs of a tar archive, compressed or not; see `_Names` for their ids."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -136,7 +153,7 @@ class TarSource(Source):
             yield rejected_record(self._path.name, self.name, Reason.UNREADABLE, detail)
 
     def _members(self, stream: IO[bytes]) -> Iterator[Record]:
-        budget = _Budget()
+        budget, names = _Budget(), _Names()
         metered = _Metered(stream)
         with tarfile.open(fileobj=cast(IO[bytes], metered), mode="r|") as archive:
             for member in archive:
@@ -148,15 +165,14 @@ class TarSource(Source):
                 archive.members = []  # pyright: ignore[reportAttributeAccessIssue]
                 if member.isdir() or not _is_cif(member.name):
                     continue
-                yield self._record(archive, member)
+                yield self._record(archive, member, names.of(member.name))
 
-    def _record(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Record:
-        stem = PurePosixPath(member.name).stem
+    def _record(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> Record:
         danger = _danger(member.name) if member.isreg() else "a link or a device"
         if danger:
-            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, danger)
+            return rejected_record(name, self.name, Reason.UNSAFE_MEMBER, danger)
         file = archive.extractfile(member)
-        return cif_record(stem, self.name, file.read(MAX_CIF_BYTES + 1) if file else b"")
+        return cif_record(name, self.name, file.read(MAX_CIF_BYTES + 1) if file else b"")
 
     def _is_complete(self) -> bool:
         """Returns whether an uncompressed archive has its end mark; others check themselves."""
@@ -168,7 +184,7 @@ class TarSource(Source):
 
 
 class ZipSource(Source):
-    """The CIFs of a zip archive; ids are member names without their suffix."""
+    """The CIFs of a zip archive; see `_Names` for their ids."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -189,14 +205,14 @@ class ZipSource(Source):
         Raises:
             InputError: The file is no zip archive, or its directory is damaged.
         """
-        budget = _Budget()
+        budget, names = _Budget(), _Names()
         with self._open() as archive:
             for member in archive.infolist():
                 if budget.is_spent_by(member.file_size):
                     yield budget.rejection(self._path.name, self.name)
                     return
                 if _is_cif(member.filename):
-                    yield self._record(archive, member)
+                    yield self._record(archive, member, names.of(member.filename))
 
     @contextmanager
     def _open(self) -> Iterator[zipfile.ZipFile]:
@@ -211,17 +227,16 @@ class ZipSource(Source):
                 ) from None
             yield archive
 
-    def _record(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Record:
-        stem = PurePosixPath(member.filename).stem
+    def _record(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Record:
         is_link = stat.S_ISLNK(member.external_attr >> 16)
         danger = "a link" if is_link else _danger(member.filename)
         if danger:
-            return rejected_record(stem, self.name, Reason.UNSAFE_MEMBER, danger)
+            return rejected_record(name, self.name, Reason.UNSAFE_MEMBER, danger)
         try:
             with archive.open(member) as file:
-                return cif_record(stem, self.name, file.read(MAX_CIF_BYTES + 1))
+                return cif_record(name, self.name, file.read(MAX_CIF_BYTES + 1))
         except _BROKEN_ZIP as error:
-            return rejected_record(stem, self.name, Reason.UNREADABLE, str(error))
+            return rejected_record(name, self.name, Reason.UNREADABLE, str(error))
 
 
 def _tar_cifs(stream: IO[bytes]) -> Iterator[bool]:
@@ -287,12 +302,12 @@ def archive_stem(path: Path) -> str:
     return path.name[: len(path.name) - len(suffix)]
 
 
-def _file_record(path: Path, source: str) -> Record:
+def _file_record(path: Path, name: str, source: str) -> Record:
     try:
         with path.open("rb") as file:
-            return cif_record(path.stem, source, file.read(MAX_CIF_BYTES + 1))
+            return cif_record(name, source, file.read(MAX_CIF_BYTES + 1))
     except OSError as error:
-        return rejected_record(path.stem, source, Reason.UNREADABLE, str(error))
+        return rejected_record(name, source, Reason.UNREADABLE, str(error))
 
 
 def _is_cif(name: str) -> bool:
