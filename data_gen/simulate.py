@@ -99,14 +99,15 @@ def simulate_many(
     if not len(crystals):
         return Patterns(np.zeros((0, len(grid)), np.float32), {})
     table = crystals if isinstance(crystals, CrystalTable) else CrystalTable.of(crystals)
-    return simulate_under(
-        table,
-        np.arange(len(table)),
-        conditions(instrument, sample, len(table)),
-        grid,
-        scattering_lengths=scattering_lengths,
-        threads=threads,
+    rows = reaching_in(conditions(instrument, sample), grid[0], grid[-1]).repeat(len(table))
+    which, radiation = np.arange(len(table)), instrument.radiation
+    cells = table.cells.copy()  # read-only ones would have the kernel compiled a second time
+    powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
+    patterns, statuses = _fill(
+        table, which, table.cells, False, rows, powers, numbers, grid, threads
     )
+    errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
+    return Patterns(patterns, errors)
 
 
 def simulate_under(
@@ -151,8 +152,30 @@ def simulate_under(
     _check_steps(grid)
     rows = reaching_in(rows, float(grid[0]), float(grid[-1]))
     radiation = check_conditions(rows)
-    wavelengths = rows["wavelength"]
-    powers, numbers = scatterers(table.species, radiation, scattering_lengths, wavelengths)
+    powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
+    patterns, statuses = _fill(table, which, cells, distorted, rows, powers, numbers, grid, threads)
+    errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
+    return Patterns(patterns, errors)
+
+
+def _check_steps(grid: Float64[np.ndarray, " points"]) -> None:
+    steps = np.diff(grid)
+    if not (len(steps) and np.all(steps > 0) and np.ptp(steps) < 1e-6 * steps[0] + 1e-9):
+        raise ValueError("grid: give at least two points in equal, ascending steps")
+
+
+def _fill(
+    table: CrystalTable,
+    which: Int64[np.ndarray, " patterns"],
+    cells: Float64[np.ndarray, "patterns 6"],
+    distorted: bool,
+    rows: np.ndarray,
+    powers: Scatterers,
+    numbers: Int64[np.ndarray, " patterns"],
+    grid: Float64[np.ndarray, " points"],
+    threads: int | None,
+) -> tuple[Float32[np.ndarray, "patterns points"], Int64[np.ndarray, " patterns"]]:
+    """Returns patterns and statuses, see `data_gen.kernels.batch.fill_patterns`."""
     patterns = np.empty((len(which), len(grid)), np.float32)
     statuses = np.empty(len(which), np.int64)
     start, step = float(grid[0]), float(grid[-1] - grid[0]) / (len(grid) - 1)
@@ -175,44 +198,34 @@ def simulate_under(
 
     for _ in map_pieces(work, len(which), _PATTERNS_PER_PIECE, threads):
         pass
-    errors = {
-        int(n): _problem(
-            int(statuses[n]),
-            table,
-            int(which[n]),
-            powers,
-            int(numbers[n]),
-            scattering_lengths,
-            float(wavelengths[n]),
-            grid,
-        )
-        for n in np.flatnonzero(statuses != DONE)
-    }
-    return Patterns(patterns, errors)
+    return patterns, statuses
 
 
-def _check_steps(grid: Float64[np.ndarray, " points"]) -> None:
-    steps = np.diff(grid)
-    if not (len(steps) and np.all(steps > 0) and np.ptp(steps) < 1e-6 * steps[0] + 1e-9):
-        raise ValueError("grid: give at least two points in equal, ascending steps")
-
-
-def _problem(
-    status: int,
+def _errors(
+    statuses: Int64[np.ndarray, " patterns"],
     table: CrystalTable,
-    index: int,
+    which: Int64[np.ndarray, " patterns"],
+    rows: np.ndarray,
     powers: Scatterers,
-    row: int,
+    numbers: Int64[np.ndarray, " patterns"],
     scattering_lengths: str,
-    wavelength: float,
     grid: Float64[np.ndarray, " points"],
-) -> StructureError:
-    if status == NO_REFLECTIONS:
-        detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {wavelength:g} Å"
-        return StructureError(Reason.NO_REFLECTIONS, detail)
-    if status == NO_INTENSITY:
-        return StructureError(Reason.NO_REFLECTIONS, "all reflections have zero intensity")
-    return problem(status, table, index, powers, row, scattering_lengths)
+) -> dict[int, StructureError]:
+    """Returns what is wrong with the patterns that could not be made."""
+    errors = {}
+    for n in np.flatnonzero(statuses != DONE).tolist():
+        if statuses[n] == NO_REFLECTIONS:
+            wavelength = float(rows["wavelength"][n])
+            detail = f"none from {grid[0]:g} to {grid[-1]:g} degrees at {wavelength:g} Å"
+            errors[n] = StructureError(Reason.NO_REFLECTIONS, detail)
+        elif statuses[n] == NO_INTENSITY:
+            detail = "all reflections have zero intensity"
+            errors[n] = StructureError(Reason.NO_REFLECTIONS, detail)
+        else:
+            status, crystal = int(statuses[n]), int(which[n])
+            row = int(numbers[n])
+            errors[n] = problem(status, table, crystal, powers, row, scattering_lengths)
+    return errors
 
 
 # ---------------------------------------------------------------- command line
