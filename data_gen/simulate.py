@@ -103,9 +103,7 @@ def simulate_many(
     which, radiation = np.arange(len(table)), instrument.radiation
     cells = table.cells.copy()  # read-only ones would have the kernel compiled a second time
     powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
-    patterns, statuses = _fill(
-        table, which, table.cells, False, rows, powers, numbers, grid, threads
-    )
+    patterns, statuses = _fill(table, which, cells, False, rows, powers, numbers, grid, threads)
     errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
     return Patterns(patterns, errors)
 
