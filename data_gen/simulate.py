@@ -102,10 +102,7 @@ def simulate_many(
     rows = reaching_in(conditions(instrument, sample), grid[0], grid[-1]).repeat(len(table))
     which, radiation = np.arange(len(table)), instrument.radiation
     cells = table.cells.copy()  # read-only ones would have the kernel compiled a second time
-    powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
-    patterns, statuses = _fill(table, which, cells, False, rows, powers, numbers, grid, threads)
-    errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
-    return Patterns(patterns, errors)
+    return _simulate(table, which, cells, False, rows, radiation, scattering_lengths, grid, threads)
 
 
 def simulate_under(
@@ -150,16 +147,33 @@ def simulate_under(
     _check_steps(grid)
     rows = reaching_in(rows, float(grid[0]), float(grid[-1]))
     radiation = check_conditions(rows)
-    powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
-    patterns, statuses = _fill(table, which, cells, distorted, rows, powers, numbers, grid, threads)
-    errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
-    return Patterns(patterns, errors)
+    return _simulate(
+        table, which, cells, distorted, rows, radiation, scattering_lengths, grid, threads
+    )
 
 
 def _check_steps(grid: Float64[np.ndarray, " points"]) -> None:
     steps = np.diff(grid)
     if not (len(steps) and np.all(steps > 0) and np.ptp(steps) < 1e-6 * steps[0] + 1e-9):
         raise ValueError("grid: give at least two points in equal, ascending steps")
+
+
+def _simulate(
+    table: CrystalTable,
+    which: Int64[np.ndarray, " patterns"],
+    cells: Float64[np.ndarray, "patterns 6"],
+    distorted: bool,
+    rows: np.ndarray,
+    radiation: str,
+    scattering_lengths: str,
+    grid: Float64[np.ndarray, " points"],
+    threads: int | None,
+) -> Patterns:
+    """Simulates what `simulate_under` has checked."""
+    powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
+    patterns, statuses = _fill(table, which, cells, distorted, rows, powers, numbers, grid, threads)
+    errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
+    return Patterns(patterns, errors)
 
 
 def _fill(
