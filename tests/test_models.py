@@ -35,13 +35,12 @@ def initial(module):
 
 
 def sequence_lengths(**options):
-    """Lengths after the stem, and after each stage."""
+    """Lengths after each stage."""
     module = ResNet(num_classes=14, dropout=0.0, **options)
     trace = functools.partial(module.init_with_output, capture_intermediates=True)
     _, seen = jax.eval_shape(trace, jax.random.key(0), SHAPE)
     layers = seen["intermediates"]
-    lengths = [layers["stem"]["__call__"][0].shape[1]]
-    return lengths + [layers[f"stage{i}_block2"]["__call__"][0].shape[1] for i in (1, 2, 3, 4)]
+    return [layers[f"stage{i}_block2"]["__call__"][0].shape[1] for i in (1, 2, 3, 4)]
 
 
 def test_discriminator_has_the_papers_parameters():
@@ -50,8 +49,8 @@ def test_discriminator_has_the_papers_parameters():
 
 
 def test_sequence_lengths_with_and_without_stem_pool():
-    assert sequence_lengths(stem_pool=True) == [3029, 109, 28, 6, 2]
-    assert sequence_lengths(stem_pool=False) == [3029, 758, 190, 38, 13]
+    assert sequence_lengths(stem_pool=True) == [109, 28, 6, 2]
+    assert sequence_lengths(stem_pool=False) == [758, 190, 38, 13]
 
 
 def test_generator_has_the_papers_parameters_and_length():

@@ -14,31 +14,42 @@ from numba.core.caching import (
     UserWideCacheLocator,
 )
 
-_FOLDER = Path(__file__).resolve().parent
+_folders = {Path(__file__).resolve().parent}
+
+
+def stamp_whole_folder(file: str) -> None:
+    """Makes compiled functions stale as soon as any file beside `file` changes."""
+    _folders.add(Path(file).resolve().parent)
 
 
 @cache
-def _digest_of_folder() -> bytes:
+def _digest_of(folder: Path) -> bytes:
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.digest()
 
 
 class _WholeFolder:
-    """Makes compiled code of this folder stale as soon as any of its files changes.
+    """Makes compiled code of a folder stale as soon as any of its files changes.
 
     numba looks at a function's own file alone, but functions here call those of other files.
     """
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:  # noqa: ANN401
-        if Path(py_file).resolve().parent != _FOLDER:
+        folder = Path(py_file).resolve().parent
+        if folder not in _folders:
             return None
-        return super().from_function(py_func, py_file)  # pyright: ignore[reportAttributeAccessIssue]
+        locator = super().from_function(py_func, py_file)  # pyright: ignore[reportAttributeAccessIssue]
+        if locator is not None:
+            locator.stamped_folder = folder
+        return locator
+
+    stamped_folder: Path
 
     def get_source_stamp(self) -> bytes:
-        return _digest_of_folder()
+        return _digest_of(self.stamped_folder)
 
 
 class _UserProvided(_WholeFolder, UserProvidedCacheLocator):

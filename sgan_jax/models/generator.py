@@ -1,16 +1,19 @@
 """The generator: transposed convolutions from noise to a whole powder pattern."""
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from sgan_jax.models.layers import ConvTranspose1D
+from sgan_jax.models.batch_norm import Moments, leaky_normalised, leaky_scaled
+from sgan_jax.models.layers import Affine, ConvTranspose1D
 
 NOISE_LENGTH = 100
 CHANNELS = 32
 # (kernel, stride) of the hidden layers and of the last one (Lolla et al. 2022).
 HIDDEN = ((17, 2), (15, 1), (14, 1), (18, 3), (13, 1), (11, 4), (9, 1), (9, 1))
 LAST = (7, 1)
+MOMENTUM = 0.9  # of the running averages
 
 
 def output_length() -> int:
@@ -44,13 +47,35 @@ class Generator(nn.Module):
         x = noise[:, :, None]
         for layer, (kernel, stride) in enumerate(HIDDEN, start=1):
             x = ConvTranspose1D(CHANNELS, kernel, stride, name=f"up{layer}")(x)
-            x = nn.leaky_relu(x, negative_slope=0.2)
-            x = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=0.9,
-                epsilon=1e-4,
-                axis_name=self.axis_name if train else None,
-                name=f"norm{layer}",
-            )(x)
+            x = LeakyBatchNorm(self.axis_name, name=f"norm{layer}")(x, train)
         x = ConvTranspose1D(1, *LAST, name="pattern")(x)
         return jax.nn.sigmoid(x[:, :, 0])
+
+
+class LeakyBatchNorm(nn.Module):
+    """LeakyReLU, then batch normalisation with running averages.
+
+    Attributes:
+        axis_name: As that of the generator.
+    """
+
+    axis_name: str | None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch points channels"], train: bool
+    ) -> Float[Array, "batch points channels"]:
+        """Normalises by the batch in training, by the running averages else."""
+        shape = x.shape[-1:]
+        affine = Affine(
+            self.param("scale", nn.initializers.ones, shape),
+            self.param("bias", nn.initializers.zeros, shape),
+        )
+        mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        var = self.variable("batch_stats", "var", jnp.ones, shape)
+        if not train:
+            return leaky_scaled(x, affine, Moments(mean.value, var.value))
+        out, moments = leaky_normalised(x, affine, self.axis_name)
+        mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * moments.mean
+        var.value = MOMENTUM * var.value + (1 - MOMENTUM) * moments.var
+        return out

@@ -1,19 +1,61 @@
-"""One-dimensional building blocks shared by the discriminator and the generator.
+"""The weights of one-dimensional layers, shared by the discriminator and the generator.
 
 Layout is (batch, position, channel) throughout. Initial weights follow PyTorch, with which the
 paper was made: uniform in ±1/√fan_in.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
-# Output points of the pieces into which long convolutions are cut; measured on x86 CPUs.
-PIECE = 128
+from sgan_jax.models.convolutions import convolve, convolve_transposed
+
+
+class Affine(NamedTuple):
+    """Scale and bias of a normalised layer, by channel."""
+
+    scale: Float[Array, "channels"]
+    bias: Float[Array, "channels"]
+
+
+class ChannelNorm(nn.Module):
+    """Weights of a normalisation, by channel.
+
+    Attributes:
+        channels: Number of channels.
+    """
+
+    channels: int
+
+    @nn.compact
+    def __call__(self) -> Affine:
+        """Gives the weights; what they do is a matter of the operation they are part of."""
+        shape = (self.channels,)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        return Affine(scale, self.param("bias", nn.initializers.zeros, shape))
+
+
+class Kernel(nn.Module):
+    """Weights of a convolution along the pattern.
+
+    Attributes:
+        channels: Output channels.
+        kernel: Kernel length in points.
+        inputs: Input channels.
+    """
+
+    channels: int
+    kernel: int
+    inputs: int
+
+    @nn.compact
+    def __call__(self) -> Float[Array, "kernel inputs channels"]:
+        """Gives the weights."""
+        shape = (self.kernel, self.inputs, self.channels)
+        return self.param("kernel", _uniform("fan_in"), shape)
 
 
 class Conv1D(nn.Module):
@@ -38,7 +80,7 @@ class Conv1D(nn.Module):
         """Convolves; output length is ⌊(length + 2·padding − kernel) / stride⌋ + 1."""
         shape = (self.kernel, x.shape[-1], self.channels)
         weight = self.param("kernel", _uniform("fan_in"), shape)
-        return convolve(x, weight, self.stride, (self.padding, self.padding))
+        return convolve(x, weight, self.stride, self.padding)
 
 
 class ConvTranspose1D(nn.Module):
@@ -91,91 +133,3 @@ class Dense(nn.Module):
 def _uniform(fan: Literal["fan_in", "fan_out"]) -> Initializer:
     """Uniform in ±1/√fan."""
     return jax.nn.initializers.variance_scaling(1 / 3, fan, "uniform")
-
-
-def convolve(
-    x: Float[Array, "batch length inputs"],
-    weight: Float[Array, "kernel inputs channels"],
-    stride: int,
-    padding: tuple[int, int],
-) -> Float[Array, "batch shorter channels"]:
-    """Cross-correlation of every channel with `weight`, in (batch, position, channel) layout.
-
-    Long sequences are cut into overlapping pieces of `PIECE` output points that join the
-    batch. The result is the same; the weight gradient, which XLA computes as a convolution with
-    the whole sequence as its kernel, becomes up to 25 times faster on CPUs.
-    """
-    batch, length, inputs = x.shape
-    kernel, _, channels = weight.shape
-    outputs = (length + sum(padding) - kernel) // stride + 1
-    if outputs < 2 * PIECE:
-        return _convolve_directly(x, weight, stride, padding)
-    pieces = -(-outputs // PIECE)
-    step = PIECE * stride
-    overlap = max(kernel - stride, 0)
-    end = (pieces + 1) * step - length - padding[0]
-    x = jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (padding[0], end, 0), (0, 0, 0)))
-    x = x.reshape(batch, pieces + 1, step, inputs)
-    x = jnp.concatenate([x[:, :-1], x[:, 1:, :overlap]], axis=2)
-    y = _convolve_directly(
-        x.reshape(batch * pieces, step + overlap, inputs), weight, stride, (0, 0)
-    )
-    return y.reshape(batch, pieces * PIECE, channels)[:, :outputs]
-
-
-def _convolve_directly(
-    x: Float[Array, "batch length inputs"],
-    weight: Float[Array, "kernel inputs channels"],
-    stride: int,
-    padding: tuple[int, int],
-) -> Float[Array, "batch shorter channels"]:
-    return jax.lax.conv_general_dilated(
-        x, weight, (stride,), (padding,), dimension_numbers=("NWC", "WIO", "NWC")
-    )
-
-
-def convolve_transposed(
-    x: Float[Array, "batch length inputs"],
-    weight: Float[Array, "kernel inputs channels"],
-    stride: int,
-) -> Float[Array, "batch longer channels"]:
-    """Transposed convolution written as one ordinary convolution with `stride` phases.
-
-    Output point s·q + p needs only the kernel taps s·j + p, so the taps are regrouped into s·C
-    output channels of a kernel s times shorter and the phases interleaved afterwards. This is
-    exact, wastes no arithmetic on inserted zeros, and spares the slow weight gradient that XLA
-    has for dilated inputs on CPUs.
-
-    Args:
-        x: Input sequence.
-        weight: Entry [t, c, o] is what input channel c at point i adds to output channel o at
-            point i·stride + t.
-        stride: Upsampling factor.
-
-    Returns:
-        Sequence of length (length − 1)·stride + kernel.
-    """
-    batch, length, _ = x.shape
-    kernel, inputs, channels = weight.shape
-    taps = -(-kernel // stride)
-    padded = jnp.pad(weight, ((0, taps * stride - kernel), (0, 0), (0, 0)))
-    phases = padded.reshape(taps, stride, inputs, channels)[::-1]
-    phases = phases.transpose(0, 2, 1, 3).reshape(taps, inputs, stride * channels)
-    y = convolve(x, phases, 1, (taps - 1, taps - 1))
-    y = y.reshape(batch, (length + taps - 1) * stride, channels)
-    return y[:, : (length - 1) * stride + kernel]
-
-
-def max_pool(
-    x: Float[Array, "batch length channels"], window: int, padding: int
-) -> Float[Array, "batch shorter channels"]:
-    """Maximum over adjacent, non-overlapping windows; the ends are padded with −∞.
-
-    A trailing rest shorter than a window is dropped. Written as a reshape and a reduction, which
-    is faster in both directions than a general window reduction.
-    """
-    batch, length, channels = x.shape
-    windows = (length + 2 * padding - window) // window + 1
-    right = windows * window - length - padding
-    x = jax.lax.pad(x, -jnp.inf, ((0, 0, 0), (padding, right, 0), (0, 0, 0)))
-    return x.reshape(batch, windows, window, channels).max(axis=2)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, PyTree
 
-from sgan_jax.models.layers import Conv1D, Dense, max_pool
+from sgan_jax.models.fused import NO_DROPOUT, Dropout, normalised_gelu, stem_block
+from sgan_jax.models.layers import ChannelNorm, Conv1D, Dense, Kernel
 
 STEM_CHANNELS = 32
 STEM_KERNEL = 13
@@ -57,11 +58,10 @@ class ResNet(nn.Module):
         self, patterns: Float[Array, "batch grid"], train: bool = False
     ) -> DiscriminatorOutput:
         """Classifies patterns; with `train` the `dropout` random stream is needed."""
-        x = Conv1D(STEM_CHANNELS, STEM_KERNEL, name="stem")(patterns[:, :, None])
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        x = gelu(layer_norm("stem_norm")(x))
-        if self.stem_pool:
-            x = max_pool(x, STEM_POOL, STEM_POOL // 2)
+        weight = Kernel(STEM_CHANNELS, STEM_KERNEL, 1, name="stem")()
+        window = STEM_POOL if self.stem_pool else 1
+        norm = ChannelNorm(STEM_CHANNELS, name="stem_norm")()
+        x = stem_block(patterns, weight, norm, _dropout(self, self.dropout, train), window)
         for stage, (channels, kernel, stride) in enumerate(STAGES, start=1):
             for block in range(1, BLOCKS_PER_STAGE + 1):
                 x = ResidualBlock(
@@ -100,13 +100,20 @@ class ResidualBlock(nn.Module):
     ) -> Float[Array, "batch shorter channels"]:
         """Applies the block."""
         y = Conv1D(self.channels, self.kernel, self.stride, self.kernel // 2, name="conv1")(x)
-        y = nn.Dropout(self.dropout, deterministic=not train)(y)
-        y = gelu(layer_norm("norm1")(y))
+        norm1 = ChannelNorm(self.channels, name="norm1")()
+        y = normalised_gelu(y, norm1, _dropout(self, self.dropout, train))
         y = Conv1D(self.channels, self.kernel, 1, self.kernel // 2, name="conv2")(y)
-        y = nn.Dropout(self.dropout, deterministic=not train)(y)
-        y = layer_norm("norm2")(y)
+        norm2 = ChannelNorm(self.channels, name="norm2")()
         shortcut = Conv1D(self.channels, 1, self.stride, name="projection")(x)
-        return gelu(y + layer_norm("projection_norm")(shortcut))
+        projection_norm = ChannelNorm(self.channels, name="projection_norm")()
+        dropout = _dropout(self, self.dropout, train)
+        return normalised_gelu(y, norm2, dropout, (shortcut, projection_norm))
+
+
+def _dropout(module: nn.Module, rate: float, train: bool) -> Dropout:
+    if not train or rate == 0:
+        return NO_DROPOUT
+    return Dropout(jax.random.bits(module.make_rng("dropout"), (), jnp.uint32), rate)
 
 
 def apply_discriminator(
@@ -127,13 +134,3 @@ def apply_discriminator(
     train = dropout_key is not None
     output = module.apply({"params": params}, patterns, train=train, rngs=streams)
     return cast(DiscriminatorOutput, output)
-
-
-def layer_norm(name: str) -> nn.LayerNorm:
-    """Layer normalisation over the channels of each point, with PyTorch's ε."""
-    return nn.LayerNorm(epsilon=1e-5, name=name)
-
-
-def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The exact Gaussian error linear unit, x·Φ(x)."""
-    return jnp.asarray(nn.gelu(x, approximate=False))

@@ -1,0 +1,197 @@
+"""The classifier's stem in one pass: convolution, dropout, layer norm, GELU and max pool.
+
+Nothing of the 3029 × 32 values between pattern and pooled output leaves the cache. The backward
+pass computes them again.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from data_gen.kernels.compiled import kernel
+from sgan_jax.kernels.calls import (
+    argument,
+    bits,
+    custom_call,
+    element,
+    length,
+    offset,
+    result,
+    result_length,
+    set_element,
+)
+from sgan_jax.kernels.channels import drop, normalise, pull_back
+from sgan_jax.kernels.gelu import gelu, gelu_and_slope
+from sgan_jax.kernels.vectors import (
+    fma,
+    is_greater,
+    load,
+    reciprocal,
+    scratch,
+    select,
+    splat,
+    store,
+    total,
+    zeros,
+)
+
+_f = np.float32
+CHANNELS = 32
+TAPS = 13
+_SHARE = _f(1 / CHANNELS)
+_SPAN = 8  # points that are treated together, where no pooling window says how many
+_RING = 32  # points whose cotangents are remembered: at least a window and the taps
+_SPAN_VALUES, _RING_VALUES = _SPAN * CHANNELS, _RING * CHANNELS
+_WINDOW = 2  # place of the pooling window's length in the settings, after seed and threshold
+
+
+@kernel
+def _larger(a: Any, b: Any) -> Any:  # noqa: ANN401
+    return select(is_greater(a, b), a, b)
+
+
+@kernel
+def _normalised_point(x: Any, weight: Any, first: int, settings: Any) -> Any:  # noqa: ANN401
+    """Channels of a point after the layer norm, without its scale and bias; and 1/σ.
+
+    Args:
+        x: Pointer to the pattern's points from this one on.
+        weight: Pointer to the taps.
+        first: Number of the point's first value among all of the layer's.
+        settings: Pointer to seed and threshold.
+    """
+    row = load(weight, 0, zeros(CHANNELS)) * element(x, 0)
+    for tap in range(1, TAPS):
+        row = fma(element(x, tap), load(weight, tap * CHANNELS, row), row)
+    return normalise(drop(row, first, settings), _SHARE)
+
+
+@kernel
+def _groups(points: int, window: int) -> Any:  # noqa: ANN401
+    """Points treated together, by how many the first group is short, and the number of groups."""
+    span = window if window > 1 else _SPAN
+    missing = window // 2
+    if window > 1:  # what does not fill the last window, padding included, is dropped
+        return span, missing, (points + 2 * missing - window) // window + 1
+    return span, missing, (points + span - 1) // span
+
+
+@kernel
+def stem_forward(frame: int, example: int) -> None:
+    """Arguments: patterns, weight, scale, bias, settings. Result: the pooled activations."""
+    grid = length(frame, 0, 1)
+    points = grid - TAPS + 1
+    x = offset(argument(frame, 0), example * grid)
+    weight, settings = argument(frame, 1), argument(frame, 4)
+    scale = load(argument(frame, 2), 0, zeros(CHANNELS))
+    bias = load(argument(frame, 3), 0, zeros(CHANNELS))
+    window = int(bits(settings, _WINDOW))
+    out = offset(result(frame, 0), example * result_length(frame, 0, 1) * CHANNELS)
+    span, missing, groups = _groups(points, window)
+    for group in range(groups):
+        begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
+        largest = splat(_f(-np.inf), scale)
+        for p in range(begin, end):
+            first = (example * points + p) * CHANNELS
+            row, _ = _normalised_point(offset(x, p), weight, first, settings)
+            active = gelu(fma(row, scale, bias))
+            if window > 1:
+                largest = _larger(largest, active)
+            else:
+                store(out, p * CHANNELS, active)
+        if window > 1:
+            store(out, group * CHANNELS, largest)
+
+
+@kernel
+def _route(d: Any, active: Any, slope: Any, count: int) -> None:  # noqa: ANN401
+    """Multiplies slopes by a window's cotangent `d` where the maximum is; equals share it."""
+    largest = load(active, 0, d)
+    for j in range(1, count):
+        largest = _larger(largest, load(active, j * CHANNELS, d))
+    one, zero = splat(_f(1), d), splat(_f(0), d)
+    equals = zero
+    for j in range(count):
+        equals = equals + select(is_greater(largest, load(active, j * CHANNELS, d)), zero, one)
+    d = d * reciprocal(equals)
+    for j in range(count):
+        lower = is_greater(largest, load(active, j * CHANNELS, d))
+        store(slope, j * CHANNELS, select(lower, zero, d * load(slope, j * CHANNELS, d)))
+
+
+@kernel
+def _gather_pattern(dx: Any, begin: int, end: int, ring: Any, weight: Any) -> None:  # noqa: ANN401
+    """Cotangents of pattern points, from those of the convolution's points before them."""
+    for i in range(begin, end):
+        row = zeros(CHANNELS)
+        for tap in range(TAPS):
+            at = ((i - tap) % _RING) * CHANNELS
+            row = fma(load(ring, at, row), load(weight, tap * CHANNELS, row), row)
+        set_element(dx, i, total(row))
+
+
+@kernel
+def stem_backward(frame: int, example: int) -> None:
+    """Arguments: those of `stem_forward`, and the cotangent of its result.
+
+    Results, for each example: cotangents of weight, scale and bias, and of the pattern unless
+    that result is empty.
+    """
+    grid = length(frame, 0, 1)
+    points = grid - TAPS + 1
+    x = offset(argument(frame, 0), example * grid)
+    weight, settings = argument(frame, 1), argument(frame, 4)
+    scale = load(argument(frame, 2), 0, zeros(CHANNELS))
+    bias = load(argument(frame, 3), 0, zeros(CHANNELS))
+    window = int(bits(settings, _WINDOW))
+    d_out = offset(argument(frame, 5), example * length(frame, 5, 1) * CHANNELS)
+    d_weight = offset(result(frame, 0), example * TAPS * CHANNELS)
+    dx = offset(result(frame, 3), example * grid)
+    towards_pattern = result_length(frame, 3, 1) > 0
+    span, missing, groups = _groups(points, window)
+    rows, active, slopes = scratch(_SPAN_VALUES), scratch(_SPAN_VALUES), scratch(_SPAN_VALUES)
+    inverses, ring = scratch(_SPAN), scratch(_RING_VALUES)
+    nothing = zeros(CHANNELS)
+    for tap in range(TAPS):
+        store(d_weight, tap * CHANNELS, nothing)
+    for j in range(_RING):
+        store(ring, j * CHANNELS, nothing)
+    d_scale, d_bias = nothing, nothing
+    for group in range(groups):
+        begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
+        for p in range(begin, end):
+            j, first = p - begin, (example * points + p) * CHANNELS
+            row, inverse = _normalised_point(offset(x, p), weight, first, settings)
+            value, slope = gelu_and_slope(fma(row, scale, bias))
+            store(rows, j * CHANNELS, row)
+            set_element(inverses, j, inverse)
+            store(active, j * CHANNELS, value)
+            if window == 1:
+                slope = slope * load(d_out, p * CHANNELS, slope)
+            store(slopes, j * CHANNELS, slope)
+        if window > 1:
+            _route(load(d_out, group * CHANNELS, nothing), active, slopes, end - begin)
+        for p in range(begin, end):
+            j, first = p - begin, (example * points + p) * CHANNELS
+            d, row = load(slopes, j * CHANNELS, nothing), load(rows, j * CHANNELS, nothing)
+            d_scale, d_bias = fma(d, row, d_scale), d_bias + d
+            d = drop(pull_back(d * scale, row, element(inverses, j), _SHARE), first, settings)
+            store(ring, (p % _RING) * CHANNELS, d)
+        for tap in range(TAPS):
+            row = load(d_weight, tap * CHANNELS, nothing)
+            for p in range(begin, end):
+                row = fma(element(x, p + tap), load(ring, (p % _RING) * CHANNELS, row), row)
+            store(d_weight, tap * CHANNELS, row)
+        if towards_pattern:
+            _gather_pattern(dx, begin, end, ring, weight)
+    store(result(frame, 1), example * CHANNELS, d_scale)
+    store(result(frame, 2), example * CHANNELS, d_bias)
+    if towards_pattern:
+        last = (groups * span - missing) if groups * span - missing < points else points
+        for i in range(last, grid):
+            store(ring, (i % _RING) * CHANNELS, nothing)
+            _gather_pattern(dx, i, i + 1, ring, weight)
+
+
+forward = custom_call(stem_forward)
+backward = custom_call(stem_backward)
