@@ -16,7 +16,15 @@ from sgan_jax.devices import AXIS
 from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
-from sgan_jax.state import GeneratorState, Params, SganState, make_discriminator
+from sgan_jax.state import (
+    GeneratorState,
+    Params,
+    SganState,
+    make_discriminator,
+    make_generator,
+)
+
+_TINY = 1e-20
 
 Metrics = dict[str, Float[Array, ""]]
 Discriminate = Callable[[Params, Float[Array, "batch grid"], str], DiscriminatorOutput]
@@ -81,7 +89,8 @@ def make_gradients(
         Pure function (state, batch, root key) → (gradients, metrics), both averaged over the
         devices. Noise depends on an example's global index, dropout masks on the device.
     """
-    module = make_discriminator(config, num_classes)
+    discriminator = make_discriminator(config, num_classes)
+    generator = make_generator(config, AXIS)
 
     def gradients(state: SganState, batch: Batch, root: Array) -> tuple[Gradients, Metrics]:
         def discriminate(
@@ -89,16 +98,15 @@ def make_gradients(
         ) -> DiscriminatorOutput:
             key = rng.at_step(root, f"dropout_{stream}", state.step)
             key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
-            return apply_discriminator(module, params, patterns, key)
+            return apply_discriminator(discriminator, params, patterns, key)
 
         result, metrics = _supervised(discriminate, state.params, batch["labelled"])
         adversarial = None
         if state.generator is not None and "unlabelled" in batch:
+            unlabelled = batch["unlabelled"]["pattern"]
+            generation = _Generation(generator, state.generator, len(unlabelled), root, state.step)
             adversarial, more = _adversarial(
-                discriminate,
-                state.params,
-                _Generation(state.generator, batch["unlabelled"]["pattern"], root, state.step),
-                config.loss.target_noise,
+                discriminate, state.params, unlabelled, generation, config.loss.target_noise
             )
             metrics |= more
         return jax.lax.pmean((Gradients(result, adversarial), metrics), AXIS)
@@ -119,26 +127,26 @@ def _supervised(
 
 
 class _Generation:
-    """One step's generated patterns and softened targets, one for each unlabelled pattern."""
+    """One step's generated patterns and softened targets, by global example index."""
 
     def __init__(
         self,
+        module: Generator,
         state: GeneratorState,
-        unlabelled: Float[Array, "batch grid"],
+        count: int,
         root: Array,
         step: Int[Array, ""],
     ) -> None:
         self.state = state
-        self.unlabelled = unlabelled
+        self._module = module
         self._root = root
         self._step = step
-        count = len(unlabelled)
         self._examples = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
 
     def generate(self, params: Params) -> tuple[Float[Array, "batch grid"], Any]:
         """Generated patterns and the moved running statistics."""
         key = rng.at_step(self._root, "noise", self._step)
-        generated, moved = Generator(AXIS).apply(
+        generated, moved = self._module.apply(
             {"params": params, "batch_stats": self.state.batch_stats},
             rng.normal_per_example(key, self._examples, NOISE_LENGTH),
             train=True,
@@ -153,36 +161,52 @@ class _Generation:
 
 
 def _adversarial(
-    discriminate: Discriminate, params: Params, generation: _Generation, target_noise: float
+    discriminate: Discriminate,
+    params: Params,
+    unlabelled: Float[Array, "batch grid"],
+    generation: _Generation,
+    target_noise: float,
 ) -> tuple[AdversarialGradients, Metrics]:
     """Gradients of the unsupervised and of the generator's loss.
 
-    Generator and discriminator run forward once; two pull-backs through the same passes, one
-    from each loss, give both gradients without stopping any.
+    Generator and discriminator run forward once, and backward once: both losses look at a
+    generated pattern through its log-odds alone, and the discriminator couples no two patterns,
+    so the cotangents that reach a generated pattern from the two losses are multiples of each
+    other.
     """
+    count = len(unlabelled)
+    target_real = generation.target("real", 1.0, target_noise)
+    target_fake = generation.target("fake", 0.0, target_noise)
+    target_generator = generation.target("generator", 1.0, target_noise)
 
-    def losses(
+    def judge(
         params: Params, generated: Float[Array, "batch grid"]
-    ) -> tuple[tuple[Float[Array, ""], Float[Array, ""]], Metrics]:
-        real = discriminate(params, generation.unlabelled, "unlabelled").real_logit
-        fake = discriminate(params, generated, "generated").real_logit
-        on_real = real_fake_loss(real, generation.target("real", 1.0, target_noise))
-        on_fake = real_fake_loss(fake, generation.target("fake", 0.0, target_noise))
-        unsupervised = (on_real + on_fake).mean()
-        fooling = real_fake_loss(fake, generation.target("generator", 1.0, target_noise)).mean()
-        return (unsupervised, fooling), {
-            "loss/unsupervised": unsupervised,
-            "loss/generator": fooling,
-            "discriminator/real": jax.nn.sigmoid(real).mean(),
-            "discriminator/fake": jax.nn.sigmoid(fake).mean(),
-        }
+    ) -> Float[Array, "twice_the_batch"]:
+        patterns = jnp.concatenate([unlabelled, generated])
+        return discriminate(params, patterns, "unsupervised").real_logit
+
+    def unsupervised_loss(judged: Float[Array, "twice_the_batch"]) -> Float[Array, ""]:
+        on_real = real_fake_loss(judged[:count], target_real)
+        return (on_real + real_fake_loss(judged[count:], target_fake)).mean()
+
+    def generator_loss(judged: Float[Array, "twice_the_batch"]) -> Float[Array, ""]:
+        return real_fake_loss(judged[count:], target_generator).mean()
 
     generated, pull_generator, batch_stats = jax.vjp(
         generation.generate, generation.state.params, has_aux=True
     )
-    _, pull_losses, metrics = jax.vjp(losses, params, generated, has_aux=True)
-    one, zero = jnp.ones(()), jnp.zeros(())
-    unsupervised, _ = pull_losses((one, zero))
-    _, towards_generated = pull_losses((zero, one))
-    (generator,) = pull_generator(towards_generated)
-    return AdversarialGradients(unsupervised, generator, batch_stats), metrics
+    judged, pull_judged = jax.vjp(judge, params, generated)
+    unsupervised, towards_judged = jax.value_and_grad(unsupervised_loss)(judged)
+    fooling, wanted = jax.value_and_grad(generator_loss)(judged)
+    # What is as good as zero is made a little larger, so that it can be divided by.
+    towards_judged = jnp.where(jnp.abs(towards_judged) < _TINY, _TINY, towards_judged)
+    gradient, towards_generated = pull_judged(towards_judged)
+    ratio = (wanted / towards_judged)[count:, None]
+    (generator,) = pull_generator(ratio * towards_generated)
+    metrics = {
+        "loss/unsupervised": unsupervised,
+        "loss/generator": fooling,
+        "discriminator/real": jax.nn.sigmoid(judged[:count]).mean(),
+        "discriminator/fake": jax.nn.sigmoid(judged[count:]).mean(),
+    }
+    return AdversarialGradients(gradient, generator, batch_stats), metrics

@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from sgan_jax import rng
 from sgan_jax.devices import pmap_apply
-from sgan_jax.models.generator import NOISE_LENGTH, Generator
+from sgan_jax.models.generator import NOISE_LENGTH
 from sgan_jax.models.resnet import apply_discriminator
-from sgan_jax.state import GeneratorState, Params, make_discriminator
+from sgan_jax.state import GeneratorState, Params, make_discriminator, make_generator
 
 Predict = Callable[[Params, Float[np.ndarray, "batch grid"]], Float[Array, "batch classes"]]
 
@@ -31,10 +31,13 @@ def make_predict(config: ml_collections.ConfigDict, num_classes: int) -> Predict
     return pmap_apply(lambda params, x: apply_discriminator(module, params, x).logits)
 
 
-def generate(generator: GeneratorState, root: Array, count: int) -> Float[Array, "count grid"]:
+def generate(
+    config: ml_collections.ConfigDict, generator: GeneratorState, root: Array, count: int
+) -> Float[Array, "count grid"]:
     """Patterns from the generator with its running statistics.
 
     Args:
+        config: Run configuration.
         generator: State of the generator.
         root: Root key; pattern i is a function of this key and i.
         count: Number of patterns.
@@ -42,4 +45,4 @@ def generate(generator: GeneratorState, root: Array, count: int) -> Float[Array,
     key = rng.stream(root, "generate")
     noise = rng.normal_per_example(key, jnp.arange(count), NOISE_LENGTH)
     variables = {"params": generator.params, "batch_stats": generator.batch_stats}
-    return jax.jit(Generator().apply)(variables, noise)
+    return jax.jit(make_generator(config).apply)(variables, noise)

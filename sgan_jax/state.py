@@ -62,6 +62,11 @@ def make_discriminator(config: ml_collections.ConfigDict, num_classes: int) -> R
     )
 
 
+def make_generator(config: ml_collections.ConfigDict, axis_name: str | None = None) -> Generator:
+    """The generator that a config describes, its batch statistics averaged over an axis."""
+    return Generator(config.model.generator, axis_name)
+
+
 def create_state(config: ml_collections.ConfigDict, num_classes: int, grid_size: int) -> SganState:
     """Initial state of a run, a function of the config's seed alone.
 
@@ -98,7 +103,7 @@ def _create_generator_state(
     config: ml_collections.ConfigDict, root: Array, discriminator_params: Params
 ) -> GeneratorState:
     optimizers = make_optimizers(config)
-    variables = _init(Generator(), rng.stream(root, "init_generator"), NOISE_LENGTH)
+    variables = _init(make_generator(config), rng.stream(root, "init_generator"), NOISE_LENGTH)
     return GeneratorState(
         params=variables["params"],
         batch_stats=variables["batch_stats"],

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sgan_jax.models.generator import NOISE_LENGTH, Generator, output_length
+from sgan_jax.models.generator import LAYERS, NOISE_LENGTH, Generator, output_length
 from sgan_jax.models.resnet import ResNet
 
 GRID = 3041
@@ -57,10 +57,19 @@ def test_generator_has_the_papers_parameters_and_length():
     noise = jnp.ones((3, NOISE_LENGTH))
     patterns, variables = jax.jit(Generator().init_with_output)(jax.random.key(0), noise)
     assert parameter_count(variables["params"]) == 92_416
-    assert output_length() == GRID
+    assert output_length("paper") == GRID
     assert patterns.shape == (3, GRID)
     assert float(patterns.min()) > 0
     assert float(patterns.max()) < 1
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_generator_makes_patterns_on_the_grid(name):
+    module = Generator(name)
+    noise = jax.ShapeDtypeStruct((2, NOISE_LENGTH), jnp.float32)
+    patterns, _ = jax.eval_shape(module.init_with_output, jax.random.key(0), noise)
+    assert patterns.shape == (2, GRID)
+    assert output_length(name) == GRID
 
 
 def test_log_odds_are_those_of_the_class_logits(params):

@@ -6,18 +6,17 @@ The work is shared out, part by part, over XLA's own threads.
 """
 
 import ctypes
+import functools
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
 
 import jax
 from llvmlite import ir
 from numba import cfunc, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from data_gen.kernels.compiled import kernel, stamp_whole_folder
-from sgan_jax.kernels.vectors import FloatPointer
+from sgan_jax.kernels.vectors import Emitted, FloatPointer, Pointer, emitted
 
 stamp_whole_folder(__file__)
 
@@ -39,40 +38,40 @@ _WORD = ir.IntType(64)
 Body = Callable[[int, int], None]
 
 
-def _at(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = _WORD) -> ir.Value:
+def _at(builder: Emitted, address: Emitted, kind: ir.Type = _WORD) -> Emitted:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-@intrinsic
-def _read(context: Any, address: Any) -> Any:  # noqa: ANN401
+@emitted
+def _read(context: Emitted, address: Emitted) -> Emitted:
     return types.int64(types.int64), lambda _, b, __, args: b.load(_at(b, args[0]))
 
 
-@intrinsic
-def _write(context: Any, address: Any, value: Any) -> Any:  # noqa: ANN401
+@emitted
+def _write(context: Emitted, address: Emitted, value: Emitted) -> Emitted:
     """Writes a 64-bit or, if the value is one, a 32-bit integer."""
     kind = types.int32 if value == types.int32 else types.int64
 
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(context: Emitted, builder: Emitted, _: Emitted, args: Emitted) -> Emitted:
         builder.store(args[1], _at(builder, args[0], args[1].type))
         return context.get_dummy_value()
 
     return types.void(types.int64, kind), codegen
 
 
-@intrinsic
-def _add_atomically(context: Any, address: Any, amount: Any) -> Any:  # noqa: ANN401
+@emitted
+def _add_atomically(context: Emitted, address: Emitted, amount: Emitted) -> Emitted:
     """Adds and returns what was there before."""
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         return builder.atomic_rmw("add", _at(builder, args[0]), args[1], "seq_cst")
 
     return types.int64(types.int64, types.int64), codegen
 
 
-@intrinsic
-def _allocate(context: Any, size: Any) -> Any:  # noqa: ANN401
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+@emitted
+def _allocate(context: Emitted, size: Emitted) -> Emitted:
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         signature = ir.FunctionType(cgutils.voidptr_t, [_WORD])
         malloc = cgutils.get_or_insert_function(builder.module, signature, "malloc")
         return builder.ptrtoint(builder.call(malloc, [args[0]]), _WORD)
@@ -80,9 +79,9 @@ def _allocate(context: Any, size: Any) -> Any:  # noqa: ANN401
     return types.int64(types.int64), codegen
 
 
-@intrinsic
-def _free(context: Any, address: Any) -> Any:  # noqa: ANN401
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:  # noqa: ANN401
+@emitted
+def _free(context: Emitted, address: Emitted) -> Emitted:
+    def codegen(context: Emitted, builder: Emitted, _: Emitted, args: Emitted) -> Emitted:
         signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t])
         free = cgutils.get_or_insert_function(builder.module, signature, "free")
         builder.call(free, [builder.inttoptr(args[0], cgutils.voidptr_t)])
@@ -91,11 +90,23 @@ def _free(context: Any, address: Any) -> Any:  # noqa: ANN401
     return types.void(types.int64), codegen
 
 
-@intrinsic
-def _call_api(context: Any, frame: Any, function: Any, structure: Any) -> Any:  # noqa: ANN401
+@emitted
+def _let_others_run(context: Emitted) -> Emitted:
+    """Gives the processor to another thread that waits for it."""
+
+    def codegen(context: Emitted, builder: Emitted, _: Emitted, __: Emitted) -> Emitted:
+        signature = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, signature, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@emitted
+def _call_api(context: Emitted, frame: Emitted, function: Emitted, structure: Emitted) -> Emitted:
     """Calls a function of XLA's with the address of its structure of arguments."""
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         api = builder.load(_at(builder, builder.add(args[0], ir.Constant(_WORD, _FRAME_API))))
         pointer = ir.FunctionType(_WORD, [_WORD]).as_pointer()
         place = _at(builder, builder.add(api, args[1]), pointer)
@@ -104,11 +115,11 @@ def _call_api(context: Any, frame: Any, function: Any, structure: Any) -> Any:  
     return types.int64(types.int64, types.int64, types.int64), codegen
 
 
-@intrinsic(prefer_literal=True)
-def _words(context: Any, size: Any) -> Any:  # noqa: ANN401
+@emitted(prefer_literal=True)
+def _words(context: Emitted, size: Emitted) -> Emitted:
     """Address of a literal number of 64-bit words on the stack."""
 
-    def codegen(_: Any, builder: Any, __: Any, ___: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, ___: Emitted) -> Emitted:
         with builder.goto_entry_block():
             place = builder.alloca(_WORD, ir.Constant(_WORD, size.literal_value))
         return builder.ptrtoint(place, _WORD)
@@ -116,60 +127,60 @@ def _words(context: Any, size: Any) -> Any:  # noqa: ANN401
     return types.int64(size), codegen
 
 
-@intrinsic
-def _float_pointer(context: Any, address: Any) -> Any:  # noqa: ANN401
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+@emitted
+def _float_pointer(context: Emitted, address: Emitted) -> Emitted:
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         return builder.inttoptr(args[0], ir.FloatType().as_pointer())
 
     return FloatPointer(types.int64), codegen
 
 
-@intrinsic
-def element(context: Any, pointer: Any, index: Any) -> Any:  # noqa: ANN401
+@emitted
+def element(context: Emitted, pointer: Emitted, index: Emitted) -> Emitted:
     """The float at an index."""
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         return builder.load(builder.gep(args[0], [args[1]]))
 
     return types.float32(FloatPointer, types.int64), codegen
 
 
-@intrinsic
-def set_element(context: Any, pointer: Any, index: Any, value: Any) -> Any:  # noqa: ANN401
+@emitted
+def set_element(context: Emitted, pointer: Emitted, index: Emitted, value: Emitted) -> Emitted:
     """Sets the float at an index."""
 
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(context: Emitted, builder: Emitted, _: Emitted, args: Emitted) -> Emitted:
         builder.store(args[2], builder.gep(args[0], [args[1]]))
         return context.get_dummy_value()
 
     return types.void(FloatPointer, types.int64, types.float32), codegen
 
 
-@intrinsic
-def bits(context: Any, pointer: Any, index: Any) -> Any:  # noqa: ANN401
+@emitted
+def bits(context: Emitted, pointer: Emitted, index: Emitted) -> Emitted:
     """The unsigned 32-bit integer at an index of what was declared as floats."""
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         place = builder.bitcast(args[0], ir.IntType(32).as_pointer())
         return builder.load(builder.gep(place, [args[1]]))
 
     return types.uint32(FloatPointer, types.int64), codegen
 
 
-@intrinsic
-def offset(context: Any, pointer: Any, index: Any) -> Any:  # noqa: ANN401
+@emitted
+def offset(context: Emitted, pointer: Emitted, index: Emitted) -> Emitted:
     """The pointer moved on by a number of floats."""
     return FloatPointer(FloatPointer, types.int64), lambda _, b, __, args: b.gep(args[0], [args[1]])
 
 
 @kernel
-def argument(frame: int, index: int) -> Any:  # noqa: ANN401
+def argument(frame: int, index: int) -> Pointer:
     """Pointer to an argument's elements."""
     return _float_pointer(_read(_read(_read(frame + _FRAME_ARGUMENTS) + 8 * index) + _BUFFER_DATA))
 
 
 @kernel
-def result(frame: int, index: int) -> Any:  # noqa: ANN401
+def result(frame: int, index: int) -> Pointer:
     """Pointer to a result's elements."""
     return _float_pointer(_read(_read(_read(frame + _FRAME_RESULTS) + 8 * index) + _BUFFER_DATA))
 
@@ -256,7 +267,7 @@ def _new_job(frame: int) -> int:
     return job
 
 
-def _task_address(work: Callable[[int], None]) -> Any:  # noqa: ANN401
+def _task_address(work: Callable[[int], None]) -> Emitted:
     """An intrinsic: the address of a C function that does `work` on a job.
 
     The C function is emitted into the module that asks for its address, so that both lie in one
@@ -264,9 +275,9 @@ def _task_address(work: Callable[[int], None]) -> Any:  # noqa: ANN401
     """
     signature = types.void(types.int64)
 
-    @intrinsic
-    def address(context: Any) -> Any:  # noqa: ANN401
-        def codegen(context: Any, builder: Any, _: Any, __: Any) -> Any:  # noqa: ANN401
+    @emitted
+    def address(context: Emitted) -> Emitted:
+        def codegen(context: Emitted, builder: Emitted, _: Emitted, __: Emitted) -> Emitted:
             # Numba's cache of subroutines would take functions of the same code for the same.
             compiled = context.compile_subroutine(builder, work, signature, caching=False)
             kind = ir.FunctionType(ir.VoidType(), [_WORD])
@@ -280,6 +291,12 @@ def _task_address(work: Callable[[int], None]) -> Any:  # noqa: ANN401
         return types.int64(), codegen
 
     return address
+
+
+# What the next two functions call goes by these names; `_bind` says what it is.
+_body: Emitted
+_work_here: Emitted
+_task: Emitted
 
 
 def _work(job: int) -> None:
@@ -306,12 +323,12 @@ def _handle(frame: int) -> int:
     _add_atomically(job + _JOB_HOLDERS, 1)
     _work_here(job)
     while _add_atomically(job + _JOB_DONE, 0) < count:
-        pass
+        _let_others_run()
     _let_go(job)
     return 0
 
 
-def _bind(function: Callable[..., Any], name: str, **names: Any) -> Callable[..., Any]:  # noqa: ANN401
+def _bind(function: Callable[..., Emitted], name: str, **names: Emitted) -> Callable[..., Emitted]:
     """The function under another name, with more global names.
 
     A closure would do the same, but numba never finds the compiled code of one on disk again.
@@ -321,8 +338,11 @@ def _bind(function: Callable[..., Any], name: str, **names: Any) -> Callable[...
     return bound
 
 
-def custom_call(body: Body) -> Any:  # noqa: ANN401
-    """Compiles a function of one part of the work as a custom call and registers it with XLA.
+def custom_call(body: Body) -> Callable[..., Emitted]:
+    """Makes a custom call of a function of one part of the work.
+
+    It is compiled and registered with XLA when it is first used, since other devices than CPUs
+    never do.
 
     Args:
         body: Compiled function (frame, part), run once for each entry of the leading axis of the
@@ -332,13 +352,24 @@ def custom_call(body: Body) -> Any:  # noqa: ANN401
     Returns:
         Function (results, *arguments) → arrays, `results` being shapes as `jax.ShapeDtypeStruct`.
     """
-    name = body.__name__.strip("_")
-    work = _bind(_work, f"{name}_work", _body=body)
-    handle = _bind(_handle, f"{name}_handle", _work_here=kernel(work), _task=_task_address(work))
-    compiled = cfunc(types.int64(types.int64), cache=True, error_model="numpy")(handle)
-    capsule = ctypes.pythonapi.PyCapsule_New
-    capsule.restype = ctypes.py_object
-    capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    name = body.__name__
     target = f"sgan_jax.{name}"
-    jax.ffi.register_ffi_target(target, capsule(compiled.address, None, None), platform="cpu")
-    return lambda results, *arguments: jax.ffi.ffi_call(target, results)(*arguments)
+
+    @functools.cache
+    def register() -> None:
+        work = _bind(_work, f"{name}_work", _body=body)
+        handle = _bind(
+            _handle, f"{name}_handle", _work_here=kernel(work), _task=_task_address(work)
+        )
+        compiled = cfunc(types.int64(types.int64), cache=True, error_model="numpy")(handle)
+        capsule = ctypes.pythonapi.PyCapsule_New
+        capsule.restype = ctypes.py_object
+        capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        pointer = capsule(compiled.address, None, None)
+        jax.ffi.register_ffi_target(target, pointer, platform="cpu")
+
+    def call(results: Emitted, *arguments: Emitted) -> Emitted:
+        register()
+        return jax.ffi.ffi_call(target, results)(*arguments)
+
+    return call

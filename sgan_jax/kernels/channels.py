@@ -1,12 +1,10 @@
 """What happens to the channels of one point: dropout and layer normalisation, both ways."""
 
-from typing import Any
-
 import numpy as np
 
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.calls import bits
-from sgan_jax.kernels.vectors import fma, is_at_least, lanes, select, splat, total
+from sgan_jax.kernels.vectors import Lanes, Pointer, fma, is_at_least, lanes, select, splat, total
 
 _f = np.float32
 _EPSILON = _f(1e-5)
@@ -14,13 +12,13 @@ _GOLDEN = np.uint32(0x9E3779B9)
 
 
 @kernel
-def dropout_scale(threshold: int) -> float:
+def dropout_scale(threshold: int) -> np.float32:
     """What kept values are multiplied by, when numbers below `threshold` of 2³² are dropped."""
     return _f(4294967296.0 / (4294967296.0 - threshold))
 
 
 @kernel
-def drop(row: Any, first: int, settings: Any) -> Any:  # noqa: ANN401
+def drop(row: Lanes, first: int, settings: Pointer) -> Lanes:
     """Sets lanes to zero at random and scales the rest; the same function is its own transpose.
 
     Args:
@@ -40,7 +38,7 @@ def drop(row: Any, first: int, settings: Any) -> Any:  # noqa: ANN401
 
 
 @kernel
-def normalise(row: Any, share: float) -> Any:  # noqa: ANN401
+def normalise(row: Lanes, share: np.float32) -> tuple[Lanes, np.float32]:
     """The row less its mean and over its standard deviation, and the inverse of the latter.
 
     Args:
@@ -53,7 +51,7 @@ def normalise(row: Any, share: float) -> Any:  # noqa: ANN401
 
 
 @kernel
-def pull_back(d: Any, normalised: Any, inverse: float, share: float) -> Any:  # noqa: ANN401
+def pull_back(d: Lanes, normalised: Lanes, inverse: np.float32, share: np.float32) -> Lanes:
     """The cotangent of what was normalised, from that of the result `d`."""
     projected = fma(total(d * normalised) * share, normalised, d * _f(0) + total(d) * share)
     return (d - projected) * inverse

@@ -4,8 +4,6 @@ Both keep eight rows of 32 output channels in registers, so that each weight or 
 serves eight multiplications.
 """
 
-from typing import Any
-
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.calls import (
     argument,
@@ -17,7 +15,7 @@ from sgan_jax.kernels.calls import (
     result,
     result_length,
 )
-from sgan_jax.kernels.vectors import fma, load, store, zeros
+from sgan_jax.kernels.vectors import Pointer, fma, load, store, zeros
 
 LANES = 32
 """Output channels must be a multiple of this."""
@@ -33,12 +31,12 @@ _TILE = 128  # points whose cotangents stay in the first cache while all taps pa
 
 @kernel
 def _eight_points(
-    x: Any,  # noqa: ANN401
+    x: Pointer,
     step: int,
-    weight: Any,  # noqa: ANN401
+    weight: Pointer,
     count: int,
     stride: int,
-    out: Any,  # noqa: ANN401
+    out: Pointer,
     far: int,
 ) -> None:
     """Sums of `count` products for eight points `step` apart, into rows `far` apart."""
@@ -65,7 +63,9 @@ def _eight_points(
 
 
 @kernel
-def _one_point(x: Any, first: int, end: int, weight: Any, stride: int, out: Any) -> None:  # noqa: ANN401
+def _one_point(
+    x: Pointer, first: int, end: int, weight: Pointer, stride: int, out: Pointer
+) -> None:
     row = zeros(LANES)
     for m in range(first, end):
         row = fma(element(x, m), load(weight, m * stride, row), row)
@@ -110,12 +110,12 @@ def convolution_forward(frame: int, example: int) -> None:
 
 @kernel
 def _eight_inputs(
-    x: Any,  # noqa: ANN401
+    x: Pointer,
     step: int,
-    d: Any,  # noqa: ANN401
+    d: Pointer,
     far: int,
     count: int,
-    out: Any,  # noqa: ANN401
+    out: Pointer,
     stride: int,
 ) -> None:
     """Adds, for eight input channels, the sum over `count` points of value times cotangent row."""
@@ -146,9 +146,9 @@ def _eight_inputs(
 
 @kernel
 def _add_weight_gradient(
-    x: Any,  # noqa: ANN401
-    d: Any,  # noqa: ANN401
-    out: Any,  # noqa: ANN401
+    x: Pointer,
+    d: Pointer,
+    out: Pointer,
     points: int,
     inputs: int,
     outputs: int,

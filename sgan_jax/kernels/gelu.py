@@ -1,11 +1,10 @@
 """The Gaussian error linear unit and dropout on rows, in compiled functions."""
 
-from typing import Any
-
 import numpy as np
 
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.vectors import (
+    Lanes,
     absolute,
     bits_as_float,
     fma,
@@ -43,7 +42,7 @@ _E1, _E2, _E3, _E4, _E5, _E6 = (
 
 
 @kernel
-def bell(x: Any) -> Any:  # noqa: ANN401
+def bell(x: Lanes) -> Lanes:
     """exp(−x²/2), to float32 precision; at least 2⁻¹²⁶."""
     exponent = x * x * _LOG2_E_HALF
     least = splat(_f(-126), x)
@@ -60,7 +59,7 @@ def bell(x: Any) -> Any:  # noqa: ANN401
 
 
 @kernel
-def cumulative(x: Any, bell_of_x: Any) -> Any:  # noqa: ANN401
+def cumulative(x: Lanes, bell_of_x: Lanes) -> Lanes:
     """Φ(x) of the standard normal distribution, from x and exp(−x²/2)."""
     t = reciprocal(fma(absolute(x), splat(_P, x), _f(1)))
     q = fma(t, splat(_C8, x), _C7)
@@ -76,13 +75,13 @@ def cumulative(x: Any, bell_of_x: Any) -> Any:  # noqa: ANN401
 
 
 @kernel
-def gelu(x: Any) -> Any:  # noqa: ANN401
+def gelu(x: Lanes) -> Lanes:
     """x·Φ(x)."""
     return x * cumulative(x, bell(x))
 
 
 @kernel
-def gelu_and_slope(x: Any) -> Any:  # noqa: ANN401
+def gelu_and_slope(x: Lanes) -> tuple[Lanes, Lanes]:
     """x·Φ(x) and its derivative."""
     b = bell(x)
     phi = cumulative(x, b)

@@ -1,7 +1,5 @@
 """The generator's last layer: a transposed convolution of stride 1 into a single channel."""
 
-from typing import Any
-
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.calls import (
     argument,
@@ -13,7 +11,7 @@ from sgan_jax.kernels.calls import (
     result_length,
     set_element,
 )
-from sgan_jax.kernels.vectors import fma, load, scratch, store, total, zeros
+from sgan_jax.kernels.vectors import Pointer, fma, load, scratch, store, total, zeros
 
 CHANNELS = 32
 _LARGEST_KERNEL = 32
@@ -36,7 +34,7 @@ def last_forward(frame: int, example: int) -> None:
 
 
 @kernel
-def _add_products(x: Any, d: Any, points: int, taps: int, out: Any) -> None:  # noqa: ANN401
+def _add_products(x: Pointer, d: Pointer, points: int, taps: int, out: Pointer) -> None:
     like = zeros(CHANNELS)
     for q in range(points):
         row = load(x, q * CHANNELS, like)

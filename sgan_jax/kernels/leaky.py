@@ -1,24 +1,22 @@
 """LeakyReLU and batch normalisation: the passes over a layer that the generator needs."""
 
-from typing import Any
-
 import numpy as np
 
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.calls import argument, custom_call, length, offset, result
-from sgan_jax.kernels.vectors import fma, is_greater, load, select, splat, store, zeros
+from sgan_jax.kernels.vectors import Lanes, fma, is_greater, load, select, splat, store, zeros
 
 CHANNELS = 32
 _SLOPE = np.float32(0.2)
 
 
 @kernel
-def _leaky(x: Any) -> Any:  # noqa: ANN401
+def _leaky(x: Lanes) -> Lanes:
     return select(is_greater(x, splat(np.float32(0), x)), x, x * _SLOPE)
 
 
 @kernel
-def _slope(x: Any) -> Any:  # noqa: ANN401
+def _slope(x: Lanes) -> Lanes:
     one = splat(np.float32(1), x)
     return select(is_greater(x, splat(np.float32(0), x)), one, one * _SLOPE)
 

@@ -1,14 +1,12 @@
 """Dropout, layer norm, an optional normalised shortcut, and GELU, in one pass over a layer."""
 
-from typing import Any
-
 import numpy as np
 
 from data_gen.kernels.compiled import kernel
 from sgan_jax.kernels.calls import argument, custom_call, length, result
 from sgan_jax.kernels.channels import drop, normalise, pull_back
 from sgan_jax.kernels.gelu import gelu, gelu_and_slope
-from sgan_jax.kernels.vectors import fma, load, store, zeros
+from sgan_jax.kernels.vectors import Lanes, fma, load, store, zeros
 
 _f = np.float32
 WIDTHS = (32, 64)
@@ -16,7 +14,7 @@ WIDTHS = (32, 64)
 
 
 @kernel
-def _forward_rows(frame: int, example: int, like: Any, channels: int) -> None:  # noqa: ANN401
+def _forward_rows(frame: int, example: int, like: Lanes, channels: int) -> None:
     points, with_shortcut = length(frame, 0, 1), length(frame, 3, 1) > 0
     share, first = _f(1) / _f(channels), example * points * channels
     x, shortcut = argument(frame, 0), argument(frame, 3)
@@ -44,7 +42,7 @@ def normalisation_forward(frame: int, example: int) -> None:
 
 
 @kernel
-def _backward_rows(frame: int, example: int, like: Any, channels: int) -> None:  # noqa: ANN401
+def _backward_rows(frame: int, example: int, like: Lanes, channels: int) -> None:
     points, with_shortcut = length(frame, 0, 1), length(frame, 3, 1) > 0
     share, first = _f(1) / _f(channels), example * points * channels
     x, shortcut = argument(frame, 0), argument(frame, 3)

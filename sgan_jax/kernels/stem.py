@@ -4,8 +4,6 @@ Nothing of the 3029 × 32 values between pattern and pooled output leaves the ca
 pass computes them again.
 """
 
-from typing import Any
-
 import numpy as np
 
 from data_gen.kernels.compiled import kernel
@@ -23,6 +21,8 @@ from sgan_jax.kernels.calls import (
 from sgan_jax.kernels.channels import drop, normalise, pull_back
 from sgan_jax.kernels.gelu import gelu, gelu_and_slope
 from sgan_jax.kernels.vectors import (
+    Lanes,
+    Pointer,
     fma,
     is_greater,
     load,
@@ -46,12 +46,14 @@ _WINDOW = 2  # place of the pooling window's length in the settings, after seed 
 
 
 @kernel
-def _larger(a: Any, b: Any) -> Any:  # noqa: ANN401
+def _larger(a: Lanes, b: Lanes) -> Lanes:
     return select(is_greater(a, b), a, b)
 
 
 @kernel
-def _normalised_point(x: Any, weight: Any, first: int, settings: Any) -> Any:  # noqa: ANN401
+def _normalised_point(
+    x: Pointer, weight: Pointer, first: int, settings: Pointer
+) -> tuple[Lanes, np.float32]:
     """Channels of a point after the layer norm, without its scale and bias; and 1/σ.
 
     Args:
@@ -67,7 +69,7 @@ def _normalised_point(x: Any, weight: Any, first: int, settings: Any) -> Any:  #
 
 
 @kernel
-def _groups(points: int, window: int) -> Any:  # noqa: ANN401
+def _groups(points: int, window: int) -> tuple[int, int, int]:
     """Points treated together, by how many the first group is short, and the number of groups."""
     span = window if window > 1 else _SPAN
     missing = window // 2
@@ -104,7 +106,7 @@ def stem_forward(frame: int, example: int) -> None:
 
 
 @kernel
-def _route(d: Any, active: Any, slope: Any, count: int) -> None:  # noqa: ANN401
+def _route(d: Lanes, active: Pointer, slope: Pointer, count: int) -> None:
     """Multiplies slopes by a window's cotangent `d` where the maximum is; equals share it."""
     largest = load(active, 0, d)
     for j in range(1, count):
@@ -120,7 +122,7 @@ def _route(d: Any, active: Any, slope: Any, count: int) -> None:  # noqa: ANN401
 
 
 @kernel
-def _gather_pattern(dx: Any, begin: int, end: int, ring: Any, weight: Any) -> None:  # noqa: ANN401
+def _gather_pattern(dx: Pointer, begin: int, end: int, ring: Pointer, weight: Pointer) -> None:
     """Cotangents of pattern points, from those of the convolution's points before them."""
     for i in range(begin, end):
         row = zeros(CHANNELS)

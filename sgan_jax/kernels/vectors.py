@@ -13,6 +13,18 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
+Emitted = Any
+"""What numba and llvmlite hand around while a function is compiled: types and values."""
+
+Lanes = Any
+"""A row, inside compiled functions."""
+
+Pointer = Any
+"""The place of floats, inside compiled functions."""
+
+emitted: Any = intrinsic
+"""Decorator of operations for compiled functions that say themselves what LLVM is to do."""
+
 _FLOAT, _INT, _BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
 _FAST = ("reassoc", "contract", "nsz", "arcp")
 FloatPointer = types.CPointer(types.float32)
@@ -42,41 +54,43 @@ class Row(types.Type):
 
 @register_model(Row)
 class _RowModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, row: Row) -> None:  # noqa: ANN401
+    def __init__(self, manager: Emitted, row: Row) -> None:
         super().__init__(manager, row, row.vector)
 
 
-def _splat(builder: ir.IRBuilder, scalar: ir.Value, row: Row) -> ir.Value:
+def _splat(builder: Emitted, scalar: Emitted, row: Row) -> Emitted:
     undefined = ir.Constant(row.vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(_INT, 0))
     mask = ir.Constant(ir.VectorType(_INT, row.width), [0] * row.width)
     return builder.shuffle_vector(first, undefined, mask)
 
 
-def _call(builder: ir.IRBuilder, name: str, result: ir.Type, arguments: list[ir.Value]) -> Any:  # noqa: ANN401
+def _call(builder: Emitted, name: str, result: ir.Type, arguments: list[Emitted]) -> Emitted:
     signature = ir.FunctionType(result, [argument.type for argument in arguments])
     function = cgutils.get_or_insert_function(builder.module, signature, name)
     return builder.call(function, arguments, fastmath=_FAST if result != _BIT else ())
 
 
-def _is(value: Any, element: ir.Type) -> bool:  # noqa: ANN401
+def _is(value: Emitted, element: ir.Type) -> bool:
     return isinstance(value, Row) and value.element == element
 
 
-def _operator(python: Callable[..., Any], element: ir.Type, emit: Callable[..., ir.Value]) -> None:
+def _operator(
+    python: Callable[..., Emitted], element: ir.Type, emit: Callable[..., Emitted]
+) -> None:
     """Gives rows of an element a binary operator, with a row or a scalar on the right."""
     scalar = types.float32 if element == _FLOAT else types.uint32
 
-    @intrinsic
-    def both(context: Any, a: Any, b: Any) -> Any:  # noqa: ANN401
-        def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    @emitted
+    def both(context: Emitted, a: Emitted, b: Emitted) -> Emitted:
+        def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
             right = args[1] if isinstance(b, Row) else _splat(builder, args[1], a)
             return emit(builder, args[0], right)
 
         return a(a, b if isinstance(b, Row) else scalar), codegen
 
     @overload(python, strict=False)
-    def _(a: Any, b: Any) -> Any:  # noqa: ANN401
+    def _(a: Emitted, b: Emitted) -> Emitted:
         if _is(a, element) and (_is(b, element) or isinstance(b, (types.Float, types.Integer))):
             return lambda a, b: both(a, b)
         return None
@@ -98,18 +112,18 @@ for _python, _emit in (
     _operator(_python, _INT, _emit)
 
 
-def _unary(emit: Callable[[ir.IRBuilder, ir.Value, Row], ir.Value], element: ir.Type) -> Any:  # noqa: ANN401
+def _unary(emit: Callable[[Emitted, Emitted, Row], Emitted], element: ir.Type) -> Emitted:
     """A function from a row to a row of `element`."""
 
-    @intrinsic
-    def function(context: Any, a: Any) -> Any:  # noqa: ANN401
+    @emitted
+    def function(context: Emitted, a: Emitted) -> Emitted:
         result = a.of(element)
         return result(a), lambda _, builder, __, args: emit(builder, args[0], a)
 
     return function
 
 
-def _llvm(name: str) -> Any:  # noqa: ANN401
+def _llvm(name: str) -> Emitted:
     """A float function of LLVM's, lane by lane."""
     return _unary(
         lambda builder, x, row: _call(builder, f"llvm.{name}.v{row.width}f32", x.type, [x]), _FLOAT
@@ -127,26 +141,26 @@ lanes = _unary(lambda _, __, row: ir.Constant(row.of(_INT).vector, list(range(ro
 """0, 1, 2, …, in a row as wide as its argument."""
 
 
-@intrinsic(prefer_literal=True)
-def zeros(context: Any, width: Any) -> Any:  # noqa: ANN401
+@emitted(prefer_literal=True)
+def zeros(context: Emitted, width: Emitted) -> Emitted:
     """A row of a literal number of zeros."""
     row = Row(_FLOAT, width.literal_value)
     return row(width), lambda *_: ir.Constant(row.vector, None)
 
 
-@intrinsic
-def splat(context: Any, scalar: Any, like: Any) -> Any:  # noqa: ANN401
+@emitted
+def splat(context: Emitted, scalar: Emitted, like: Emitted) -> Emitted:
     """A float in every lane of a row as wide as `like`."""
     row = like.of(_FLOAT)
     return row(types.float32, like), lambda _, b, __, args: _splat(b, args[0], row)
 
 
-@intrinsic
-def fma(context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ANN401
+@emitted
+def fma(context: Emitted, a: Emitted, b: Emitted, c: Emitted) -> Emitted:
     """a·b + c; `a` and `c` may be a float for all lanes."""
     arguments = [x if isinstance(x, Row) else types.float32 for x in (a, b, c)]
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         rows = [
             x if isinstance(kind, Row) else _splat(builder, x, b)
             for x, kind in zip(args, arguments, strict=True)
@@ -156,24 +170,24 @@ def fma(context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ANN401
     return b(*arguments), codegen
 
 
-@intrinsic
-def total(context: Any, a: Any) -> Any:  # noqa: ANN401
+@emitted
+def total(context: Emitted, a: Emitted) -> Emitted:
     """Sum over the lanes."""
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         zero = ir.Constant(_FLOAT, 0.0)
         return _call(builder, f"llvm.vector.reduce.fadd.v{a.width}f32", _FLOAT, [zero, args[0]])
 
     return types.float32(a), codegen
 
 
-def _comparison(emit: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]) -> Any:  # noqa: ANN401
-    @intrinsic
-    def function(context: Any, a: Any, b: Any) -> Any:  # noqa: ANN401
+def _comparison(emit: Callable[[Emitted, Emitted, Emitted], Emitted]) -> Emitted:
+    @emitted
+    def function(context: Emitted, a: Emitted, b: Emitted) -> Emitted:
         result = a.of(_BIT)
         right = b if isinstance(b, Row) else (types.uint32 if _is(a, _INT) else types.float32)
 
-        def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+        def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
             other = args[1] if isinstance(b, Row) else _splat(builder, args[1], a)
             return emit(builder, args[0], other)
 
@@ -186,29 +200,29 @@ is_greater = _comparison(lambda b, x, y: b.fcmp_ordered(">", x, y))
 is_at_least = _comparison(lambda b, x, y: b.icmp_unsigned(">=", x, y))
 
 
-@intrinsic
-def select(context: Any, condition: Any, a: Any, b: Any) -> Any:  # noqa: ANN401
+@emitted
+def select(context: Emitted, condition: Emitted, a: Emitted, b: Emitted) -> Emitted:
     """Lane by lane `a` where the condition holds, else `b`."""
     return a(condition, a, b), lambda _, builder, __, args: builder.select(*args)
 
 
-@intrinsic
-def load(context: Any, pointer: Any, index: Any, like: Any) -> Any:  # noqa: ANN401
+@emitted
+def load(context: Emitted, pointer: Emitted, index: Emitted, like: Emitted) -> Emitted:
     """The row that begins at element `index`, as wide as `like`."""
     row = like.of(_FLOAT)
 
-    def codegen(_: Any, builder: Any, __: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, args: Emitted) -> Emitted:
         place = builder.bitcast(builder.gep(args[0], [args[1]]), row.vector.as_pointer())
         return builder.load(place, align=4)
 
     return row(FloatPointer, types.int64, like), codegen
 
 
-@intrinsic
-def store(context: Any, pointer: Any, index: Any, row: Any) -> Any:  # noqa: ANN401
+@emitted
+def store(context: Emitted, pointer: Emitted, index: Emitted, row: Emitted) -> Emitted:
     """Writes a row from element `index` on."""
 
-    def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:  # noqa: ANN401
+    def codegen(context: Emitted, builder: Emitted, _: Emitted, args: Emitted) -> Emitted:
         place = builder.bitcast(builder.gep(args[0], [args[1]]), row.vector.as_pointer())
         builder.store(args[2], place, align=4)
         return context.get_dummy_value()
@@ -216,11 +230,11 @@ def store(context: Any, pointer: Any, index: Any, row: Any) -> Any:  # noqa: ANN
     return types.void(FloatPointer, types.int64, row), codegen
 
 
-@intrinsic(prefer_literal=True)
-def scratch(context: Any, size: Any) -> Any:  # noqa: ANN401
+@emitted(prefer_literal=True)
+def scratch(context: Emitted, size: Emitted) -> Emitted:
     """A literal number of floats on the stack, of any content."""
 
-    def codegen(_: Any, builder: Any, __: Any, ___: Any) -> Any:  # noqa: ANN401
+    def codegen(_: Emitted, builder: Emitted, __: Emitted, ___: Emitted) -> Emitted:
         with builder.goto_entry_block():
             place = builder.alloca(_FLOAT, ir.Constant(ir.IntType(64), size.literal_value))
         place.align = 64

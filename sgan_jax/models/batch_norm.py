@@ -4,7 +4,7 @@ Compiled kernels on CPUs, plain JAX elsewhere: one function in two forms, as in 
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def leaky_normalised(
         The normalised layer; and the moments, through which no gradient flows.
     """
     if kernels.serve(x) and x.shape[2] == leaky.CHANNELS:
-        out, moments = _compiled(axis_name, x, *affine)
+        out, moments = cast(tuple[Array, Moments], _compiled(axis_name, x, *affine))
     else:
         moments = _moments(_plain_sums(x), x, axis_name)
         out = leaky_scaled(x, affine, moments)
@@ -80,7 +80,7 @@ def _compiled(axis_name: str | None, x: Array, scale: Array, bias: Array) -> tup
 def _compiled_forward(
     axis_name: str | None, x: Array, scale: Array, bias: Array
 ) -> tuple[tuple[Array, Moments], tuple[Array, Array, Moments]]:
-    out, moments = _compiled(axis_name, x, scale, bias)
+    out, moments = cast(tuple[Array, Moments], _compiled(axis_name, x, scale, bias))
     return (out, moments), (x, scale, moments)
 
 

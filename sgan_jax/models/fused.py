@@ -29,7 +29,7 @@ class Dropout(NamedTuple):
         rate: Share of the values.
     """
 
-    seed: UInt32[Array, ""]
+    seed: UInt32[Array, ""] | np.uint32
     rate: float
 
     @property

@@ -1,0 +1,149 @@
+"""The gradients of a step against the plain way to them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import base
+from sgan_jax import kernels, rng
+from sgan_jax.devices import AXIS
+from sgan_jax.gradients import make_gradients
+from sgan_jax.losses import real_fake_loss, soften, supervised_loss
+from sgan_jax.models.generator import NOISE_LENGTH
+from sgan_jax.models.resnet import apply_discriminator
+from sgan_jax.state import create_state, make_discriminator, make_generator
+from tests.gradients import assert_same
+
+BATCH, GRID, CLASSES = 4, 3041, 14
+
+
+def make_config(*, stem_pool=True, target_noise=0.0):
+    config = base.get_config()
+    config.model.stem_pool = stem_pool
+    config.loss.target_noise = target_noise
+    config.model.generator = "subpixel"
+    return config
+
+
+def make_batch():
+    random = np.random.default_rng(0)
+    pattern = lambda: random.random((BATCH, GRID), dtype=np.float32)  # noqa: E731
+    label = random.integers(0, CLASSES, BATCH).astype(np.int32)
+    return {
+        "labelled": {"pattern": pattern(), "label": label},
+        "unlabelled": {"pattern": pattern()},
+    }
+
+
+def on_one_device(function, *arguments):
+    """The function on a mapped axis of one device."""
+    mapped = jax.pmap(lambda _: function(*arguments), axis_name=AXIS, devices=jax.devices()[:1])
+    return jax.tree.map(lambda x: x[0], jax.device_get(mapped(jnp.zeros(1))))
+
+
+def plain_gradients(config):
+    """Each loss written out and differentiated by itself, without anything shared."""
+    discriminator, generator = make_discriminator(config, CLASSES), make_generator(config, AXIS)
+    noise = config.loss.target_noise
+
+    def gradients(state, batch, root):
+        def discriminate(params, patterns, stream):
+            key = rng.at_step(root, f"dropout_{stream}", state.step)
+            key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+            return apply_discriminator(discriminator, params, patterns, key)
+
+        def generate(params):
+            key = rng.at_step(root, "noise", state.step)
+            variables = {"params": params, "batch_stats": state.generator.batch_stats}
+            z = rng.normal_per_example(key, jnp.arange(BATCH), NOISE_LENGTH)
+            return generator.apply(variables, z, train=True, mutable=["batch_stats"])[0]
+
+        def target(stream, value):
+            key = rng.at_step(root, f"target_{stream}", state.step)
+            return soften(value, noise * rng.uniform_per_example(key, jnp.arange(BATCH)))
+
+        def supervised(params):
+            logits = discriminate(params, batch["labelled"]["pattern"], "labelled").logits
+            return supervised_loss(logits, batch["labelled"]["label"]).mean()
+
+        def log_odds(params, generator_params):
+            patterns = [batch["unlabelled"]["pattern"], generate(generator_params)]
+            return discriminate(params, jnp.concatenate(patterns), "unsupervised").real_logit
+
+        def unsupervised(params):
+            odds = log_odds(params, state.generator.params)
+            on_real = real_fake_loss(odds[:BATCH], target("real", 1.0))
+            return on_real.mean() + real_fake_loss(odds[BATCH:], target("fake", 0.0)).mean()
+
+        def fooling(generator_params):
+            odds = log_odds(state.params, generator_params)
+            return real_fake_loss(odds[BATCH:], target("generator", 1.0)).mean()
+
+        return (
+            jax.grad(supervised)(state.params),
+            jax.grad(unsupervised)(state.params),
+            jax.grad(fooling)(state.generator.params),
+        )
+
+    return gradients
+
+
+def all_gradients(config):
+    shared = make_gradients(config, CLASSES)
+
+    def gradients(*arguments):
+        found, _ = shared(*arguments)
+        return found.supervised, found.adversarial.unsupervised, found.adversarial.generator
+
+    return gradients
+
+
+@pytest.mark.parametrize("target_noise", [0.0, 0.2])
+@pytest.mark.parametrize("confident", [False, True])
+def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident):
+    """Also where D is so sure that its own loss has hardly a gradient left."""
+    config = make_config(target_noise=target_noise)
+    state = create_state(config, CLASSES, GRID)
+    if confident:
+        head = state.params["classes"]
+        params = state.params | {"classes": head | {"bias": head["bias"] - 45}}
+        state = state.replace(params=params)
+    arguments = (state, make_batch(), jax.random.key(3))
+    shared = on_one_device(all_gradients(config), *arguments)
+    plain = on_one_device(plain_gradients(config), *arguments)
+    assert_same(shared, plain, 1e-4)
+
+
+def relative_difference(first, second):
+    """‖a − b‖ / ‖b‖ of two trees taken as vectors."""
+    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])  # noqa: E731
+    return float(np.linalg.norm(flat(first) - flat(second)) / np.linalg.norm(flat(second)))
+
+
+@pytest.mark.parametrize("stem_pool", [True, False])
+def test_kernels_give_the_gradients_of_plain_jax(stem_pool, monkeypatch):
+    """To 1e-4, but for kinks.
+
+    With some noise one of the millions of maxima and LeakyReLUs lies so close to its kink that
+    rounding decides on which side it is; a fault would show with every noise.
+    """
+    config = make_config(stem_pool=stem_pool)
+    config.model.generator = "paper"
+    state, batch = create_state(config, CLASSES, GRID), make_batch()
+
+    def found():
+        roots = jax.vmap(jax.random.key)(jnp.arange(4))
+        function = lambda root: all_gradients(config)(state, batch, root)  # noqa: E731
+        mapped = jax.pmap(
+            function, axis_name=AXIS, in_axes=None, axis_size=1, devices=jax.devices()[:1]
+        )
+        return [jax.device_get(mapped(root)) for root in roots]
+
+    compiled = found()
+    monkeypatch.setattr(kernels, "serve", lambda _: False)
+    pairs = zip(compiled, found(), strict=True)
+    differences = np.array([list(map(relative_difference, *pair)) for pair in pairs])
+    assert differences[:, 0].max() < 1e-4
+    assert differences.min(axis=0).max() < 1e-4
+    assert differences.max() < 1e-2
