@@ -9,6 +9,7 @@ readonly PACKAGES_STAMP=.venv/packages PROJECT_STAMP=.venv/project
 usage() {
   cat <<'TEXT'
 usage: ./launch.sh --config=configs/quickstart.py [FLAG…]   train, evaluate, write the report
+       ./launch.sh --processes=2 --config=…                 the same in two processes
        ./launch.sh test [PYTEST ARGUMENT…]                  run the test suite
        ./launch.sh env                                      make the environment only
 

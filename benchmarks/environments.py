@@ -1,8 +1,10 @@
 """The packages that are compared, and the virtual environments they live in."""
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,18 +45,23 @@ GEMMI = Package("gemmi, Python loop", "run_gemmi.py")
 BRAGGCALCULATOR = Package("braggcalculator", "run_braggcalculator.py", "braggcalculator", (12, 13))
 PYMATGEN = Package("pymatgen", "run_pymatgen.py")
 PYMATGEN_2024 = Package("pymatgen", "run_pymatgen.py", "pymatgen_2024", (11, 12))
+OURS_TRAINING = Package("ours", "run_ours_training.py")
+TORCH = Package("PyTorch", "run_torch.py", "torch", (11, 12, 13))
 
-_WITH_OWN = (CCTBX, BRAGGCALCULATOR, PYMATGEN_2024)
 _DONE = "complete"  # file that says that everything was installed
 
 
-def make_environments(folder: Path) -> None:
+def make_environments(folder: Path, packages: Iterable[Package]) -> None:
     """Makes the environments that are missing.
+
+    Args:
+        folder: Where they are.
+        packages: What needs them; a package without an environment of its own needs none.
 
     Raises:
         InputError: No suitable Python is found, or something cannot be installed.
     """
-    for package in _WITH_OWN:
+    for package in packages:
         if package.python(folder) is not None:
             continue
         target = folder / package.environment
@@ -65,6 +72,33 @@ def make_environments(folder: Path) -> None:
         pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         _run([*pip, "--requirement", str(requirements)])
         (target / _DONE).touch()
+
+
+def run_script(
+    package: Package,
+    folder: Path,
+    arguments: Iterable[object],
+    settings: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a package's script in its environment.
+
+    Args:
+        package: Whose environment is there.
+        folder: Of the environments.
+        arguments: Of the script.
+        settings: Environment variables besides those of this process.
+
+    Raises:
+        InputError: It failed.
+    """
+    script = PEERS_FOLDER / package.script
+    command = [str(package.python(folder)), str(script), *map(str, arguments)]
+    root = str(Path(__file__).resolve().parents[1])
+    variables = os.environ | (settings or {}) | {"PYTHONPATH": root}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise InputError(f"{script.name} failed: {reason}")
 
 
 def _interpreter(package: Package) -> str:

@@ -1,9 +1,6 @@
 """Runs every package on the same crystals, by turns, so that a drift of the machine is seen."""
 
 import json
-import os
-import statistics
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +16,17 @@ from benchmarks.environments import (
     CCTBX,
     GEMMI,
     OURS,
-    PEERS_FOLDER,
     PYMATGEN,
     PYMATGEN_2024,
     Package,
+    run_script,
 )
+from benchmarks.times import Timed
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError
 
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_ONE_THREAD: dict[str, str] = dict.fromkeys(_THREADS, "1")
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Entry:
 
 
 @dataclass
-class Result:
+class Result(Timed):
     """What was measured of an entry; without times if its environment is missing.
 
     Attributes:
@@ -66,22 +63,6 @@ class Result:
     failed: dict[str, str] = field(default_factory=dict)
     agreement: Agreement | None = None
     problem: str = ""
-
-    @property
-    def median(self) -> float:
-        """Median over all passes, in seconds per crystal."""
-        return statistics.median(time for launch in self.seconds for time in launch)
-
-    @property
-    def least(self) -> float:
-        """The fastest pass, in seconds per crystal."""
-        return min(time for launch in self.seconds for time in launch)
-
-    @property
-    def spread(self) -> float:
-        """The slowest launch over the fastest."""
-        medians = [statistics.median(launch) for launch in self.seconds]
-        return max(medians) / min(medians)
 
 
 SINGLE = Entry(OURS, "one call each")
@@ -178,17 +159,8 @@ def _launch(
     entry: Entry, exchange: Path, flags: Sequence[str], environments: Path
 ) -> dict[str, Any]:
     out = exchange.with_name("result.json")
-    python = entry.package.python(environments)
-    script = PEERS_FOLDER / entry.package.script
-    command = [str(python), str(script), str(exchange), str(out), *flags, *entry.flags]
     settings = {} if "--all_cores" in entry.flags else _ONE_THREAD
-    root = str(Path(__file__).resolve().parents[1])
-    done = subprocess.run(
-        command, env=os.environ | settings | {"PYTHONPATH": root}, capture_output=True, text=True
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(f"{script.name} failed: {reason}")
+    run_script(entry.package, environments, [exchange, out, *flags, *entry.flags], settings)
     return json.loads(out.read_text())
 
 

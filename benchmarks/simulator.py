@@ -16,7 +16,14 @@ from typing import Any
 
 from benchmarks import dataset, growth, races
 from benchmarks.crystals import draw
-from benchmarks.environments import CCTBX, DEFAULT_FOLDER, PYMATGEN, make_environments
+from benchmarks.environments import (
+    BRAGGCALCULATOR,
+    CCTBX,
+    DEFAULT_FOLDER,
+    PYMATGEN,
+    PYMATGEN_2024,
+    make_environments,
+)
 from benchmarks.races import Race, Result
 from benchmarks.tables import markdown, milliseconds
 from data_gen.command_line import Parser, exit_status
@@ -56,7 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.count < 1 or options.repeats < 1:
         raise InputError("--count and --repeats: give at least 1")
     if options.make_environments:
-        make_environments(options.environments)
+        make_environments(options.environments, (CCTBX, BRAGGCALCULATOR, PYMATGEN_2024))
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     tables, record = [], {}

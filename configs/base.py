@@ -66,7 +66,9 @@ def get_config(
     config.method = method
     config.preset = preset
     config.label_fraction = label_fraction
-    config.validation_fraction = 0.0  # of the labelled patterns, held back for model selection
+    # Of the labelled patterns, held back to find the best checkpoint and to calibrate; 0: the last
+    # checkpoint is evaluated.
+    config.validation_fraction = 0.0
     config.seed = 0
 
     config.num_steps = num_steps
@@ -76,7 +78,7 @@ def get_config(
     config.log_every = 50
     config.eval_every = 500
     config.checkpoint_every = 500
-    config.checkpoints_to_keep = 2
+    config.checkpoints_to_keep = 2  # the last ones; the best is kept beside them
 
     config.data = _data()
     config.model = _model()
@@ -97,6 +99,9 @@ def _data() -> ConfigDict:
     data.check_symmetry = False  # leave out structures with another symmetry than stated
     data.limit = config_dict.placeholder(int)  # use only the first so many structures
     data.workers = config_dict.placeholder(int)  # processes that build a data set; all cores
+    # Whether patterns stay in their files and are read when their turn comes, instead of lying in
+    # memory; left out, they do so where they would take more than half of the memory that is free.
+    data.streamed = config_dict.placeholder(bool)
     return data
 
 
@@ -106,6 +111,7 @@ def _model() -> ConfigDict:
     model.dropout = 0.1
     model.real_fake_head = False  # D from an output of its own instead of Z/(Z + 1)
     model.balanced_start = False  # D starts near 1/2 instead of K/(K + 1)
+    model.generator = "paper"  # or "subpixel": most layers at low resolution, a fifth of the work
     return model
 
 

@@ -1,11 +1,14 @@
 """What the command of a run needs around the run itself: flags, messages, caches."""
 
+import contextlib
 import logging
 import os
 import sys
 import threading
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import absl.logging
 import jax
@@ -13,6 +16,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from data_gen.errors import InputError
+from sgan_jax import preemption, processes, supervisor
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +26,31 @@ def fail(message: str) -> NoReturn:
     # Reads that a failed one left behind, on threads of their own, have no more to say.
     sys.unraisablehook = threading.excepthook = lambda _: None
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    _leave(supervisor.FAILED)
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """Ends the program with a line and an exit code where the block ends early."""
+    try:
+        yield
+    except InputError as error:
+        if processes.lost_touch(error):
+            _leave(supervisor.LOST_TOUCH)
+        fail(str(error))
+    except preemption.Preempted as request:
+        print(request, file=sys.stderr)
+        sys.exit(preemption.EXIT_CODE)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        _leave(1)
+    except Exception as error:
+        if processes.lost_touch(error):
+            _leave(supervisor.LOST_TOUCH)
+        if not processes.several():
+            raise
+        traceback.print_exc()
+        _leave(1)
 
 
 def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[str]:
@@ -63,15 +91,22 @@ def default_workdir(config: flags.FlagHolder[ConfigDict]) -> Path:
 
 
 def log_to_screen() -> None:
-    """Shows the project's own messages, with the time, and none of the libraries'."""
+    """Shows the main process's own messages, with the time, and none of the libraries'."""
     absl.logging.set_verbosity(absl.logging.FATAL)  # Orbax logs at length what it also raises
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("sgan_jax")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if processes.is_main() else logging.ERROR)
     logger.addHandler(handler)
     logger.propagate = False
+    sys.unraisablehook = _without_late_answers
+
+
+def _without_late_answers(unraisable: Any) -> None:  # noqa: ANN401 - a private type of `sys`
+    """Says nothing of writes that end after another one has failed, which is what is said."""
+    if "Event loop is closed" not in str(unraisable.exc_value):
+        sys.__unraisablehook__(unraisable)
 
 
 def keep_compiled_programs() -> None:
@@ -79,6 +114,15 @@ def keep_compiled_programs() -> None:
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(caches / "sgan_jax" / "compiled"))
+
+
+def _leave(code: int) -> NoReturn:
+    """Exits; one of several processes at once, since at a regular exit JAX waits for all."""
+    if processes.several():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _config_names() -> str:

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.symmetry import ClassList, class_list
-from sgan_jax.models.generator import output_length
+from sgan_jax.models.generator import LAYERS, output_length
 
 METHODS = ("sgan", "supervised")
 PRESETS = ("tuned", "paper", "released_code")
@@ -29,6 +29,7 @@ _CHOICES = {
     "preset": PRESETS,
     "data.split_by": ("random", "formula"),
     "data.scattering_lengths": ("periodictable", "sears1992"),
+    "model.generator": tuple(LAYERS),
     "optimizer.schedule": ("constant", "cosine"),
 }
 
@@ -125,10 +126,11 @@ def _check_combinations(config: dict[str, Any]) -> None:
             "an SGAN; lower it or train with METHOD supervised (--config=FILE:supervised)"
         )
     points = len(instrument(config["data"]["instrument"]).two_theta)
-    if config["method"] == "sgan" and points != output_length():
+    made = output_length(config["model"]["generator"])
+    if config["method"] == "sgan" and points != made:
         raise InputError(
             f"config.data.instrument={config['data']['instrument']} has patterns of {points} "
-            f"points and the generator of an SGAN makes {output_length()}; choose another or "
+            f"points and the generator of an SGAN makes {made}; choose another or "
             "METHOD supervised (--config=FILE:supervised)"
         )
     if config["optimizer"]["warmup_steps"] >= config["num_steps"]:

@@ -4,6 +4,7 @@
 figures of merit. Neither knows where the patterns come from, so any structures can be scored.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from jaxtyping import Float, Int
 
 from data_gen.errors import InputError
 from data_gen.symmetry import ClassList, crystal_system, extinction_group
-from sgan_jax import metrics
+from sgan_jax import metrics, processes
 from sgan_jax.inference import Predict
+from sgan_jax.prefetch import ahead
+from sgan_jax.records import Patterns
 from sgan_jax.state import Params
 
 _LATTICE_SYSTEM = {
@@ -26,31 +29,38 @@ _LATTICE_SYSTEM = {
 
 
 def predict_logits(
-    predict: Predict, params: Params, patterns: Float[np.ndarray, "n grid"], batch_size: int
-) -> Float[np.ndarray, "n k"]:
-    """Class logits of every pattern, each passed through the network exactly once.
+    predict: Predict,
+    params: Params,
+    patterns: Patterns,
+    rows: Int[np.ndarray, " m"],
+    batch_size: int,
+) -> Float[np.ndarray, "m k"]:
+    """Class logits of some patterns, each passed through the network exactly once.
+
+    Of several processes each takes its share of the rows, and all get the logits of all.
 
     The last batch is filled up with empty patterns, so that the network is compiled for one shape,
-    and what they give is dropped. One batch at a time is copied.
+    and what they give is dropped. A few batches at a time are in memory.
 
     Args:
         predict: The network; called with batches of exactly `batch_size` patterns.
         params: Its parameters.
-        patterns: Patterns in float32, in memory or memory-mapped.
+        patterns: Patterns in float32, in memory or not.
+        rows: Which of them, in the order wanted.
         batch_size: Patterns per call, divisible by the number of devices.
 
     Raises:
         InputError: The network's answers are not finite.
     """
-    n, grid = patterns.shape
-    batch = np.zeros((batch_size, grid), np.float32)
-    logits = []
-    for start in range(0, max(n, 1), batch_size):
-        taken = min(batch_size, n - start)
-        batch[:taken] = patterns[start : start + taken]
-        batch[taken:] = 0
-        logits.append(np.array(predict(params, batch))[:taken])
-    result = np.concatenate(logits)
+    own = processes.share(rows)
+
+    def batch(number: int) -> Float[np.ndarray, "batch grid"]:
+        taken = patterns[own[number * batch_size : (number + 1) * batch_size]]
+        return np.pad(taken, ((0, batch_size - len(taken)), (0, 0)))
+
+    batches = ahead(batch, range(max(math.ceil(len(own) / batch_size), 1)))
+    made = np.concatenate([np.array(predict(params, each)) for each in batches])[: len(own)]
+    result = processes.join(made, len(rows))
     if not np.isfinite(result).all():
         raise InputError(
             "the network gives values that are not finite: train again from an earlier checkpoint, "

@@ -1,19 +1,21 @@
-"""From the TFDS data set to arrays in memory, and from these to the batches of a run."""
+"""From the TFDS data set to the batches of a run.
+
+Patterns are in memory, or stay in the files of the data set and are read from there one by one.
+The batches are the same to the last bit.
+"""
 
 import itertools
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import grain
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Int, Int32
 from ml_collections import ConfigDict
 
 from data_gen.builder import build
@@ -21,13 +23,14 @@ from data_gen.errors import InputError
 from data_gen.spec import DatasetSpec
 from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
-from sgan_jax import splits
+from sgan_jax import processes, splits
 from sgan_jax.config import classes_of
+from sgan_jax.dataset_index import Texts, dataset_index
+from sgan_jax.memory import available_memory
+from sgan_jax.passes import Passes
+from sgan_jax.prefetch import ahead
+from sgan_jax.records import Patterns, Records, StreamedPatterns, in_memory
 
-BATCHES_AHEAD = 3
-_ROWS_PER_READ = 512
-
-Texts = tuple[str, ...]
 HostBatch = dict[str, dict[str, np.ndarray]]
 """A `gradients.Batch` of NumPy arrays, not yet split over devices."""
 
@@ -36,10 +39,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """All patterns of a run that belong to one of its classes, in memory.
+    """All patterns of a run that belong to one of its classes.
 
     Attributes:
-        patterns: Intensities in [0, 1].
+        patterns: Intensities in [0, 1] of (n, grid); ``patterns[rows]`` of an array of row numbers
+            gives them in memory.
         labels: Index of each pattern's class in `class_list`.
         space_groups: Space group numbers.
         ids: Unique names of the structures.
@@ -51,7 +55,7 @@ class Dataset:
         rejected_by_reason: Structures that could not serve.
     """
 
-    patterns: Float32[np.ndarray, "n grid"]
+    patterns: Patterns
     labels: Int32[np.ndarray, " n"]
     space_groups: Int32[np.ndarray, " n"]
     ids: Texts
@@ -121,127 +125,121 @@ def dataset_spec(config: ConfigDict) -> DatasetSpec:
 
 
 def load(config: ConfigDict) -> Dataset:
-    """Reads a config's data set into memory, building it first if it is not there.
-
-    Memory: 4 bytes per point of every pattern, twice while crystals outside the classes are
-    taken out (50,000 patterns of 3041 points: 0.6 GB).
+    """Opens a config's data set, building it first if it is not there.
 
     Raises:
         InputError: The sources or the data folder cannot be used, or a set that training or
             evaluation needs is empty.
     """
-    builder = build(dataset_spec(config), config.data.dir, workers=config.data.workers)
+    builder = build(
+        dataset_spec(config),
+        config.data.dir,
+        workers=config.data.workers,
+        progress=processes.is_main(),
+    )
+    return read(builder, config)
+
+
+def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
+    """Reads a data set that has been built.
+
+    Memory: 4 bytes per point of every pattern (50,000 patterns of 3041 points: 0.6 GB), unless they
+    are streamed; about 100 bytes per pattern beside that.
+
+    Raises:
+        InputError: The data set is damaged, or a set that training or evaluation needs is empty.
+    """
     built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
-    patterns, space_groups, ids, formulas = _read(builder)
-    class_list = classes_of(config, np.bincount(space_groups, minlength=231))
-    labels = class_list.index_of_space_group[space_groups].astype(np.int32)
+    records = Records(builder)
+    index = dataset_index(records, built["fingerprint"])
+    class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
+    labels = class_list.index_of_space_group[index.space_groups].astype(np.int32)
     kept = labels >= 0
-    if not kept.all():
-        patterns, space_groups, labels = patterns[kept], space_groups[kept], labels[kept]
-        ids = tuple(itertools.compress(ids, kept))
-        formulas = tuple(itertools.compress(formulas, kept))
+    index, labels = index.select(kept), labels[kept]
     split = splits.split(
-        ids,
-        formulas,
+        index.ids,
+        index.formulas,
         seed=config.seed,
         label_fraction=config.label_fraction,
         split_by=config.data.split_by,
         validation_fraction=config.validation_fraction,
     )
+    _check(split, labels, config)
     dataset = Dataset(
-        patterns=patterns,
+        patterns=_patterns(StreamedPatterns(records, np.flatnonzero(kept)), config.data.streamed),
         labels=labels,
-        space_groups=space_groups,
-        ids=ids,
-        formulas=formulas,
+        space_groups=index.space_groups,
+        ids=index.ids,
+        formulas=index.formulas,
         class_list=class_list,
         split=split,
         n_left_out=int((~kept).sum()),
         fingerprint=built["fingerprint"],
         rejected_by_reason=built["rejected_by_reason"],
     )
-    _check(dataset, config)
+    _warn_of_missing_labels(dataset)
     return dataset
 
 
+def _patterns(files: StreamedPatterns, streamed: bool | None) -> Patterns:
+    """The patterns of some files where the config wants them.
+
+    Left to choose, it takes them into memory if they fill no more than half of what is free, were
+    all processes of the run on this machine. Processes that stream share what the system keeps of
+    the files in memory, but each pays for the decoding.
+    """
+    if streamed is None:
+        size = np.dtype(np.float32).itemsize * math.prod(files.shape)
+        streamed = 2 * size * processes.count() > available_memory()
+    return files if streamed else in_memory(files)
+
+
 def train_batches(dataset: Dataset, config: ConfigDict, start_step: int) -> Generator[HostBatch]:
-    """Endless batches from a step on, made ahead of their use in a thread.
+    """Endless batches from a step on, made ahead of their use in threads.
 
     Batch n is a function of the data set, the seed and n alone. Labelled and unlabelled patterns
     are two streams; each passes through all its patterns, in a new order every time. The labels of
-    unlabelled patterns are never looked at.
+    unlabelled patterns are never looked at. Where a run has several processes, each makes its own
+    share of the batch: of B rows, process i of P makes those from i·B/P on.
 
     Args:
         dataset: Where the patterns are.
         config: Of which seed, method and batch size are read.
         start_step: Number of the first batch.
     """
-    labelled = _index_batches(dataset.split.labelled, config.batch_size, 2 * config.seed)
-    unlabelled = _index_batches(dataset.split.unlabelled, config.batch_size, 2 * config.seed + 1)
+    labelled = Passes(dataset.split.labelled, (config.seed, 0))
+    unlabelled = Passes(dataset.split.unlabelled, (config.seed, 1))
+    share = config.batch_size // processes.count()
+    offset = processes.index() * share
 
     def batch(step: int) -> HostBatch:
-        rows = labelled[step]
+        first = step * config.batch_size + offset
+        rows = labelled[first : first + share]
         made: HostBatch = {
             "labelled": {"pattern": dataset.patterns[rows], "label": dataset.labels[rows]}
         }
         if config.method == "sgan":
-            made["unlabelled"] = {"pattern": dataset.patterns[unlabelled[step]]}
+            rows = unlabelled[first : first + share]
+            made["unlabelled"] = {"pattern": dataset.patterns[rows]}
         return made
 
-    return _ahead(batch, start_step)
+    return ahead(batch, itertools.count(start_step))
 
 
-def _index_batches(
-    indices: Int[np.ndarray, " n"], batch_size: int, seed: int
-) -> grain.MapDataset[Any]:
-    """Batches of indices by number; a set smaller than a batch repeats within it."""
-    source = cast("Sequence[int]", indices)
-    return grain.MapDataset.source(source).seed(seed).shuffle().repeat().batch(batch_size)
-
-
-def _ahead(batch: Callable[[int], HostBatch], start_step: int) -> Generator[HostBatch]:
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        first_free = start_step + BATCHES_AHEAD
-        pending = deque(pool.submit(batch, step) for step in range(start_step, first_free))
-        for step in itertools.count(first_free):
-            ready = pending.popleft().result()
-            pending.append(pool.submit(batch, step))
-            yield ready
-
-
-def _read(builder: tfds.core.DatasetBuilder) -> tuple[np.ndarray, np.ndarray, Texts, Texts]:
-    """Patterns, space groups, ids and formulas of a whole data set, in its order."""
-    stored: Any = builder.info.features
-    wanted = ("pattern", "space_group", "id", "formula")
-    decoder: Any = tfds.features.FeaturesDict({name: stored[name] for name in wanted})
-    records: Any = cast(Any, builder).as_data_source(split="all")  # its decorator hides its type
-    n = len(records)
-    patterns = np.empty((n, *stored["pattern"].shape), np.float32)
-    space_groups = np.empty(n, np.int32)
-    ids, formulas = [], []
-    for start in range(0, n, _ROWS_PER_READ):
-        rows = range(start, min(start + _ROWS_PER_READ, n))
-        # The bytes of the records, since decoding whole examples would take twice as long.
-        for row, record in zip(rows, records.data_source.__getitems__(rows), strict=True):
-            example = decoder.deserialize_example_np(record)
-            patterns[row] = example["pattern"]
-            space_groups[row] = example["space_group"]
-            ids.append(example["id"].decode())
-            formulas.append(example["formula"].decode())
-    return patterns, space_groups, tuple(ids), tuple(formulas)
-
-
-def _check(dataset: Dataset, config: ConfigDict) -> None:
-    needed = {"labelled": dataset.split.labelled, "test": dataset.split.test}
+def _check(split: splits.Split, labels: Int32[np.ndarray, " n"], config: ConfigDict) -> None:
+    needed = {"labelled": split.labelled, "test": split.test}
     if config.method == "sgan":
-        needed["unlabelled"] = dataset.split.unlabelled
+        needed["unlabelled"] = split.unlabelled
     for name, rows in needed.items():
         if len(rows) == 0:
             raise InputError(
-                f"no {name} patterns among the {len(dataset.labels)} of the data set; name more "
+                f"no {name} patterns among the {len(labels)} of the data set; name more "
                 "structures in config.data.sources, raise config.data.limit or change "
                 "config.label_fraction"
             )
+
+
+def _warn_of_missing_labels(dataset: Dataset) -> None:
     missing = dataset.classes_without_label
     if missing:
         _log.warning(

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
 CALIBRATION_BINS = 15
+TEMPERATURES = (0.05, 20.0)
+"""Least and greatest temperature: with all answers right, or none, there would be no limit."""
+
 BOOTSTRAP_RESAMPLES = 2000
 
 Logits = Float[np.ndarray, "n k"]
@@ -118,6 +122,24 @@ def expected_calibration_error(logits: Logits, labels: Labels) -> float:
     table = reliability(logits, labels)
     distance = np.abs(table.accuracy - table.confidence)
     return float((table.n_patterns * distance).sum() / table.n_patterns.sum())
+
+
+def fit_temperature(logits: Logits, labels: Labels) -> float:
+    """The T for which the probabilities softmax(logits/T) have the least negative log-likelihood.
+
+    Source: Guo, Pleiss, Sun & Weinberger, ICML 2017, section 4.2.
+
+    Args:
+        logits: Class logits of patterns that were neither trained on nor are tested on.
+        labels: True classes.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = np.asarray(logits, np.float64) / np.exp(log_temperature)
+        return negative_log_likelihood(scaled, labels)
+
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def bootstrap_interval(

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
 from data_gen.instrument import instrument
-from sgan_jax import figures, metrics
+from sgan_jax import figures, metrics, processes
 from sgan_jax.evaluate import predict_logits, system_of_class
 from sgan_jax.inference import Predict, generate
 from sgan_jax.input_pipeline import Dataset
@@ -22,7 +22,7 @@ Image = UInt8[np.ndarray, "height width 3"]
 
 
 class Monitor:
-    """Accuracies and pictures of a run; they inform the reader and steer nothing.
+    """Accuracies and pictures of a run, for its reader, and the one by which the best is chosen.
 
     Args:
         config: The run's config.
@@ -41,22 +41,27 @@ class Monitor:
         """Evaluates the averaged weights on some patterns of each subset.
 
         Returns:
-            Accuracies and pictures, by TensorBoard tag.
+            Accuracies and pictures, by TensorBoard tag; pictures in the main process alone.
         """
-        params = averaged_params(state, self._config.ema_decay)
-        logits = {
-            name: predict_logits(
-                self._predict, params, self._dataset.patterns[rows], self._config.batch_size
-            )
-            for name, rows in self._rows.items()
-        }
+        logits = {name: self._logits(state, rows) for name, rows in self._rows.items()}
         accuracies = {
-            f"accuracy/{name}": float(
-                (logits[name].argmax(axis=1) == self._dataset.labels[rows]).mean()
-            )
-            for name, rows in self._rows.items()
+            f"accuracy/{name}": self._top1(logits[name], rows) for name, rows in self._rows.items()
         }
-        return accuracies, self._pictures(state, logits["test"])
+        return accuracies, self._pictures(state, logits["test"]) if processes.is_main() else {}
+
+    def validation_top1(self, state: SganState) -> float | None:
+        """Accuracy of the averaged weights on the whole validation set, None where it is empty."""
+        rows = self._dataset.split.validation
+        return self._top1(self._logits(state, rows), rows) if len(rows) else None
+
+    def _logits(self, state: SganState, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n k"]:
+        params = averaged_params(state, self._config.ema_decay)
+        return predict_logits(
+            self._predict, params, self._dataset.patterns, rows, self._config.batch_size
+        )
+
+    def _top1(self, logits: Float[np.ndarray, "n k"], rows: Int[np.ndarray, " n"]) -> float:
+        return metrics.top_k_accuracy(logits, self._dataset.labels[rows], 1)
 
     def _pictures(
         self, state: SganState, test_logits: Float[np.ndarray, "n k"]
@@ -68,7 +73,7 @@ class Monitor:
         if state.generator is not None:
             root = jax.random.key(self._config.seed)
             real = self._dataset.patterns[self._rows["test"][:PATTERNS_SHOWN]]
-            generated = np.asarray(generate(state.generator, root, len(real)))
+            generated = np.asarray(generate(self._config, state.generator, root, len(real)))
             beside = figures.generated_patterns(self._two_theta, generated, real)
             pictures["generated_patterns"] = figures.figure_to_image(beside)
         return pictures

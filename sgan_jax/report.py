@@ -30,6 +30,7 @@ MARKDOWN_FILE = "report.md"
 FIGURES_FOLDER = "figures"
 
 _PACKAGES = (
+    "sgan_jax",
     "jax",
     "jaxlib",
     "flax",
@@ -51,6 +52,7 @@ def assemble(
     logits: Float[np.ndarray, "n k"],
     labels: Int[np.ndarray, " n"],
     steps: int,
+    checkpoint: Mapping[str, Any],
     throughput: Mapping[str, float | None],
 ) -> dict[str, Any]:
     """The content of `report.json`.
@@ -65,7 +67,8 @@ def assemble(
         counts: Patterns per class under `labelled`, `unlabelled` and `test`.
         logits: Class logits of the test patterns.
         labels: Their true classes.
-        steps: Training steps behind the evaluated weights.
+        steps: Training steps of the run.
+        checkpoint: What was evaluated: `step`, the `reason` why, and its `validation_top1`.
         throughput: `train_patterns_per_s` and `input_wait_fraction`, None where not measured.
 
     Raises:
@@ -79,6 +82,7 @@ def assemble(
         "split_by": config.data.split_by,
         "seed": config.seed,
         "steps": steps,
+        "checkpoint": dict(checkpoint),
         "test": score(logits, labels, class_list, counts["labelled"]),
         "paper": paper_figures(config, class_list),
         "dataset": dict(dataset),

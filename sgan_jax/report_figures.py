@@ -1,7 +1,7 @@
 """Which figures a run leaves in its folder, and what is shown in each."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 
 from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import figures, metrics
+from sgan_jax.dataset_index import Texts
 from sgan_jax.evaluate import system_of_class
+from sgan_jax.records import Patterns
 
 _LONGEST_FORMULA = 26
 
@@ -47,9 +49,9 @@ def draw_evaluation(
 def draw_examples(
     folder: Path,
     two_theta: Float[np.ndarray, " grid"],
-    patterns: Float[np.ndarray, "n grid"],
+    patterns: Patterns,
     space_groups: Int[np.ndarray, " n"],
-    formulas: Sequence[str],
+    formulas: Texts,
     class_list: ClassList,
 ) -> None:
     """One pattern of each Bravais lattice, or of each crystal system for space groups.
@@ -67,10 +69,10 @@ def draw_examples(
     groups = np.array(class_list.names if class_list.task == "bravais_lattice" else systems)
     shown, first = np.unique(groups[labels], return_index=True)
     order = np.argsort(labels[first])
-    rows = first[order].tolist()
+    rows = first[order]
     titles = [
         f"{group}   {symbol_markup(hermann_mauguin(int(space_groups[row])))}   "
-        f"{formula_markup(formulas[int(row)])}"
+        f"{formula_markup(str(formulas[row]))}"
         for group, row in zip(shown[order], rows, strict=True)
     ]
     figure = figures.example_patterns(

@@ -228,9 +228,11 @@ def _system_table(classes: Sequence[Mapping[str, Any]]) -> str:
 
 def _training(report: Mapping[str, Any]) -> str:
     speed, config = report["throughput"], report["config"]
-    rate = speed["train_patterns_per_s"]
+    rate, checkpoint = speed["train_patterns_per_s"], report["checkpoint"]
     rows = (
         ("steps", f"{report['steps']:,}"),
+        (f"evaluated step: {checkpoint['reason']}", f"{checkpoint['step']:,}"),
+        ("accuracy on the validation set there", percent(checkpoint["validation_top1"])),
         ("labelled patterns per step", config["batch_size"]),
         ("preset", config["preset"]),
         ("real patterns trained on per second", "–" if rate is None else f"{rate:,.0f}"),

@@ -5,7 +5,7 @@ set, on other patterns or on the machine. Smaller labelled sets are subsets of l
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,8 @@ class Split:
 
 
 def split(
-    ids: Sequence[str],
-    formulas: Sequence[str],
+    ids: Collection[str],
+    formulas: Collection[str],
     *,
     seed: int,
     label_fraction: float,
@@ -64,9 +64,10 @@ def split(
     )
 
 
-def _uniform(salt: str, seed: int, keys: Sequence[str]) -> Float[np.ndarray, " n"]:
+def _uniform(salt: str, seed: int, keys: Collection[str]) -> Float[np.ndarray, " n"]:
     """One number in [0, 1) per key; other salts give independent numbers."""
-    digests = b"".join(
+    digests = (
         hashlib.blake2b(f"{salt}/{seed}/{key}".encode(), digest_size=8).digest() for key in keys
     )
-    return np.frombuffer(digests, ">u8") / 2.0**64
+    whole_numbers = (int.from_bytes(digest) for digest in digests)
+    return np.fromiter(whole_numbers, np.uint64, len(keys)) / 2.0**64

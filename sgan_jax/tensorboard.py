@@ -1,14 +1,23 @@
 """TensorBoard event files: the only home of a run's history, written here and read back."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import (
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
+
+from sgan_jax import processes
 
 FOLDER = "tensorboard"
 
@@ -21,6 +30,9 @@ History = dict[str, tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]]
 class EventWriter:
     """Writes scalars and images of a run by step.
 
+    Events are written at once: tensorboardX's `SummaryWriter` leaves them to a thread, which a full
+    disk would end without a word, and the run would wait for it for ever.
+
     Args:
         workdir: The run's folder.
         start_step: The step from which the run goes on; later events, of a run that was cut off
@@ -28,35 +40,56 @@ class EventWriter:
     """
 
     def __init__(self, workdir: Path, start_step: int) -> None:
-        self._writer = SummaryWriter(
-            str(workdir / FOLDER),
-            purge_step=start_step + 1,
-            filename_suffix=f".from_step_{start_step}",
-        )
+        folder = workdir / FOLDER
+        folder.mkdir(exist_ok=True)
+        self._file = EventsWriter(str(folder / "events"), f".from_step_{start_step}")
+        self._write(start_step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes scalars, by name."""
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            self._write(step, summary=summary.scalar(name, value))
 
     def images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "height width 3"]]) -> None:
         """Writes pictures, by name."""
         for name, pixels in images.items():
-            self._writer.add_image(name, pixels, step, dataformats="HWC")
+            self._write(step, summary=summary.image(name, pixels, dataformats="HWC"))
+
+    def _write(self, step: int, **content: Any) -> None:  # noqa: ANN401 - a field of `Event`
+        self._file.write_event(Event(step=step, wall_time=time.time(), **content))
 
     def flush(self) -> None:
         """Brings everything written so far to the disk."""
-        self._writer.flush()
+        self._file.flush()
 
     def close(self) -> None:
         """Ends the file."""
-        self._writer.close()
+        self._file.close()
+
+
+class _NoEvents(EventWriter):
+    """Takes events and writes none."""
+
+    def __init__(self) -> None:
+        pass
+
+    def _write(self, step: int, **content: Any) -> None:  # noqa: ANN401
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 @contextmanager
 def event_writer(workdir: Path, start_step: int) -> Iterator[EventWriter]:
-    """Opens an `EventWriter` and closes it at the end, whatever happens."""
-    writer = EventWriter(workdir, start_step)
+    """Opens an `EventWriter` and closes it at the end, whatever happens.
+
+    Of several processes the main one alone writes.
+    """
+    writer = EventWriter(workdir, start_step) if processes.is_main() else _NoEvents()
     try:
         yield writer
     finally:

@@ -3,8 +3,8 @@
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,72 @@ from data_gen.errors import InputError
 
 CONFIG_FILE = "config.json"
 
-_HARMLESS = {
+_OF_THE_MACHINE = {"data.dir", "data.workers", "data.streamed"}
+_HARMLESS = _OF_THE_MACHINE | {
     "log_every",
     "eval_every",
     "checkpoint_every",
     "checkpoints_to_keep",
-    "data.dir",
-    "data.workers",
 }
 """Fields that do not change what is trained, so that a run may go on with other values."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is: two runs that agree in it end with the same parameters.
+
+    Attributes:
+        config: Its fields, as JSON gives them back.
+        dataset_fingerprint: Identity of its data set.
+    """
+
+    config: dict[str, Any]
+    dataset_fingerprint: str
+
+    def fields(self) -> dict[str, Any]:
+        """All that processes of one run must have alike; where their data lie they need not."""
+        return {
+            "data set": self.dataset_fingerprint[:12],
+            **{
+                field: value
+                for field, value in _flatten(self.config).items()
+                if field not in _OF_THE_MACHINE
+            },
+        }
+
+    def check(self, name: str, other: "Identity") -> None:
+        """Checks that something else is of the same run.
+
+        Args:
+            name: What the other thing is called in the message.
+            other: Whose it is.
+
+        Raises:
+            InputError: It is of a run with another config or data set.
+        """
+        old, new = _flatten(other.config), _flatten(self.config)
+        changed = sorted(
+            f"{field} (there {old.get(field)!r}, now {new.get(field)!r})"
+            for field in (old.keys() | new.keys()) - _HARMLESS
+            if old.get(field) != new.get(field)
+        )
+        if changed:
+            raise InputError(
+                f"{name} belongs to another config: {', '.join(changed)}; "
+                "name another --workdir=DIR or use the same values"
+            )
+        then, now = other.dataset_fingerprint, self.dataset_fingerprint
+        if then != now:
+            raise InputError(
+                f"{name} belongs to another data set (there {then[:12]}, now {now[:12]}): its "
+                "sources or the code that simulates them have changed; restore them or name "
+                "another --workdir=DIR"
+            )
+
+
+def identity(config: ConfigDict, dataset_fingerprint: str) -> Identity:
+    """The identity of a run."""
+    return Identity(json.loads(config.to_json()), dataset_fingerprint)
 
 
 @contextlib.contextmanager
@@ -33,7 +90,7 @@ def lock(workdir: Path) -> Iterator[None]:
     was made for nothing, since the run failed before it left anything there, is taken away again.
 
     Raises:
-        InputError: The folder cannot be written, or another run is in it.
+        InputError: The folder cannot be written, now or later, or another run is in it.
     """
     path = workdir / "lock"
     made = not workdir.exists()
@@ -53,81 +110,67 @@ def lock(workdir: Path) -> Iterator[None]:
             ) from error
         try:
             yield
+        except OSError as error:
+            raise InputError(
+                f"the run in {workdir} cannot read or write its files ({error}); mend this, such "
+                "as a full disk, and start again: it goes on from its last checkpoint"
+            ) from error
         finally:
             if made and list(workdir.iterdir()) == [path]:
                 path.unlink()
                 workdir.rmdir()
 
 
-def check(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
-    """Checks that a folder is free or bound to this config and data set.
+def check(workdir: Path, now: Identity) -> None:
+    """Checks that a folder is free or bound to this run.
 
     Args:
         workdir: The run's folder, locked.
-        config: The run's config.
-        fingerprint: Identity of the data set.
+        now: What the run is.
 
     Raises:
         InputError: The folder belongs to another config or data set, or holds something else.
     """
-    path = workdir / CONFIG_FILE
-    if path.exists():
-        _check_same(workdir, _read(path), _fields(config), fingerprint)
+    if (workdir / CONFIG_FILE).exists():
+        now.check(str(workdir), read(workdir))
     elif (workdir / "checkpoints").exists():
         raise InputError(f"{workdir} has checkpoints but no {CONFIG_FILE}; name another workdir")
 
 
-def bind(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
-    """Binds a folder, locked and checked, to a config and a data set.
+def bind(workdir: Path, now: Identity) -> None:
+    """Binds a folder, locked and checked, to a run.
 
     This comes after the data have been read, so that a config whose data cannot be used does not
     bar the folder to the config that is put right.
     """
-    content = {"config": _fields(config), "dataset_fingerprint": fingerprint}
-    write_atomically(workdir / CONFIG_FILE, json.dumps(content, indent=2) + "\n")
+    write_atomically(workdir / CONFIG_FILE, json.dumps(asdict(now), indent=2) + "\n")
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file so that a reader finds the old one or the new one, whole."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+def read(workdir: Path) -> Identity:
+    """The run that a folder is bound to.
 
-
-def _check_same(
-    workdir: Path, bound: dict[str, Any], config_fields: dict[str, Any], fingerprint: str
-) -> None:
-    old, new = _flatten(bound["config"]), _flatten(config_fields)
-    changed = sorted(
-        f"{name} (there {old.get(name)!r}, now {new.get(name)!r})"
-        for name in (old.keys() | new.keys()) - _HARMLESS
-        if old.get(name) != new.get(name)
-    )
-    if changed:
-        raise InputError(
-            f"{workdir} belongs to another config: {', '.join(changed)}; "
-            "name another --workdir=DIR or use the same values"
-        )
-    if bound["dataset_fingerprint"] != fingerprint:
-        raise InputError(
-            f"the data set has changed since the run in {workdir} began (its sources or the code "
-            "that simulates them); restore them or name another --workdir=DIR"
-        )
-
-
-def _fields(config: ConfigDict) -> dict[str, Any]:
-    """A config's fields as JSON gives them back."""
-    return json.loads(config.to_json())
-
-
-def _read(path: Path) -> dict[str, Any]:
+    Raises:
+        InputError: The folder is bound to none.
+    """
+    path = workdir / CONFIG_FILE
     try:
         content = json.loads(path.read_text())
-        return {name: content[name] for name in ("config", "dataset_fingerprint")}
+        return Identity(dict(content["config"]), str(content["dataset_fingerprint"]))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no network in {workdir}; train first with --mode=train_and_evaluate"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not the config of a run; name another --workdir=DIR"
         ) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file, in a locked folder, so that readers find the old or the new one whole."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

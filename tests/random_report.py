@@ -39,5 +39,6 @@ def random_report(task: str = "bravais_lattice", **changes: object) -> dict[str,
         logits=rng.normal(size=(len(labels), k)),
         labels=labels,
         steps=500,
+        checkpoint={"step": 500, "reason": "the last", "validation_top1": None},
         throughput={"train_patterns_per_s": 123.4, "input_wait_fraction": None},
     )

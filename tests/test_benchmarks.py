@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import agreement, dataset, environments, growth, races, simulator
+from benchmarks import agreement, dataset, growth, races, simulator
 from benchmarks.crystals import draw, write_exchange_file
 from benchmarks.environments import CCTBX, GEMMI, OURS, PEERS_FOLDER, make_environments
 from benchmarks.tables import markdown
@@ -176,11 +176,10 @@ def test_crystals_that_cannot_be_prepared_are_counted(crystals, tmp_path):
     assert len(result["lines"]) == len(crystals) - 1
 
 
-def test_environments_need_a_suitable_python(monkeypatch, tmp_path):
+def test_environments_need_a_suitable_python(tmp_path):
     package = replace(CCTBX, environment="impossible", pythons=(0,))
-    monkeypatch.setattr(environments, "_WITH_OWN", (package,))
     with pytest.raises(InputError, match=r"impossible needs python3\.0"):
-        make_environments(tmp_path)
+        make_environments(tmp_path, [package])
     assert package.python(tmp_path) is None
 
 

@@ -25,23 +25,28 @@ def test_every_pattern_is_predicted_once_and_in_order(n, batch_size):
         seen.append(batch.shape)
         return linear(params, batch)
 
-    logits = evaluate.predict_logits(predict, weights, patterns, batch_size)
+    logits = evaluate.predict_logits(predict, weights, patterns, np.arange(n), batch_size)
     np.testing.assert_allclose(logits, patterns @ weights, rtol=1e-4, atol=1e-5)
     assert seen == [(batch_size, 20)] * -(-n // batch_size)
 
 
 def test_no_patterns_give_no_logits():
     weights = np.ones((20, 3), np.float32)
-    assert evaluate.predict_logits(linear, weights, np.zeros((0, 20), np.float32), 4).shape == (
-        0,
-        3,
-    )
+    patterns, none = np.ones((3, 20), np.float32), np.arange(0)
+    assert evaluate.predict_logits(linear, weights, patterns, none, 4).shape == (0, 3)
+
+
+def test_patterns_are_predicted_in_the_order_wanted():
+    patterns = np.arange(10, dtype=np.float32)[:, None]
+    rows = np.array([7, 2, 2, 9])
+    logits = evaluate.predict_logits(linear, np.eye(1, dtype=np.float32), patterns, rows, 3)
+    assert logits[:, 0].tolist() == rows.tolist()
 
 
 def test_logits_that_are_not_finite_are_refused():
     weights = np.full((20, 3), np.nan, np.float32)
     with pytest.raises(InputError, match="not finite"):
-        evaluate.predict_logits(linear, weights, np.ones((3, 20), np.float32), 4)
+        evaluate.predict_logits(linear, weights, np.ones((3, 20), np.float32), np.arange(3), 4)
 
 
 def test_lattices_fall_into_lattice_systems():

@@ -1,18 +1,25 @@
 import contextlib
 import dataclasses
 import itertools
+import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
+from benchmarks.large_dataset import copies
 from configs import base
 from data_gen.errors import InputError
 from data_gen.symmetry import class_list
-from sgan_jax import input_pipeline
+from sgan_jax import input_pipeline, processes
 from sgan_jax.input_pipeline import Dataset, train_batches
 from sgan_jax.splits import split
 
+ROOT = Path(__file__).resolve().parents[1]
 GRID = 7
 
 
@@ -110,6 +117,26 @@ def test_set_smaller_than_a_batch_repeats():
     assert set(batch["labelled"]["pattern"][:, 0]) == set(dataset.split.labelled)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("method", ["sgan", "supervised"])
+def test_processes_share_a_batch_in_their_order(monkeypatch, count, method):
+    dataset, config = make_dataset(), make_config(batch_size=24, method=method)
+    whole = take(dataset, config, 20, start=3)
+    monkeypatch.setattr(processes, "count", lambda: count)
+    shares = []
+    for index in range(count):
+        monkeypatch.setattr(processes, "index", lambda index=index: index)
+        shares.append(take(dataset, config, 20, start=3))
+    joined = [
+        {
+            part: {name: np.concatenate([share[part][name] for share in of_step]) for name in batch}
+            for part, batch in of_step[0].items()
+        }
+        for of_step in zip(*shares, strict=True)
+    ]
+    assert_equal(joined, whole)
+
+
 def test_counts_add_up():
     dataset = make_dataset()
     summary = dataset.summary()
@@ -134,6 +161,7 @@ def load(data_dir, **changes):
 def test_data_set_is_built_and_read(data_dir):
     dataset = load(data_dir)
     assert dataset.patterns.shape == (len(dataset.ids), 3041)
+    assert isinstance(dataset.patterns, np.ndarray)
     assert dataset.patterns.dtype == np.float32
     np.testing.assert_array_equal(dataset.patterns.max(axis=1), 1)
     np.testing.assert_array_equal(dataset.patterns.min(axis=1), 0)
@@ -152,8 +180,8 @@ def test_crystals_outside_the_classes_are_left_out_and_counted(data_dir):
     assert len(common.labels) == counts[counts >= 8].sum()
     assert common.n_left_out == len(everything.labels) - len(common.labels) > 0
     assert set(common.ids) < set(everything.ids)
-    row = everything.ids.index(common.ids[3])
-    np.testing.assert_array_equal(common.patterns[3], everything.patterns[row])
+    rows = np.array([everything.ids.tolist().index(name) for name in common.ids])
+    np.testing.assert_array_equal(common.patterns[np.arange(len(rows))], everything.patterns[rows])
 
 
 def test_classes_without_a_label_are_a_warning_with_the_list(data_dir, caplog):
@@ -175,3 +203,97 @@ def test_classes_without_a_label_are_a_warning_with_the_list(data_dir, caplog):
 def test_empty_sets_are_refused(data_dir, changes, match):
     with pytest.raises(InputError, match=match):
         load(data_dir, **changes)
+
+
+# ---------------------------------------------------------------- streamed
+
+
+def test_streamed_patterns_are_those_in_memory_and_those_of_tfds(data_dir):
+    inside, streamed = (load(data_dir, **{"data.streamed": each}) for each in (False, True))
+    assert isinstance(inside.patterns, np.ndarray)
+    assert not isinstance(streamed.patterns, np.ndarray)
+    assert streamed.patterns.shape == inside.patterns.shape
+    rows = np.random.default_rng(0).permutation(len(inside.labels))
+    found = streamed.patterns[rows]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, inside.patterns[rows])
+    examples = open_dataset(data_dir, inside).as_data_source(split="all")
+    for row, example in zip(range(20), examples, strict=False):
+        np.testing.assert_array_equal(inside.patterns[row], example["pattern"])
+        assert inside.ids[row].encode() == example["id"]
+        assert inside.formulas[row].encode() == example["formula"]
+        assert inside.space_groups[row] == example["space_group"]
+
+
+def test_streamed_batches_are_those_from_memory(data_dir):
+    changes = {"task": "space_group", "classes": "at_least_8"}  # so that some are left out
+    config = make_config(batch_size=8)
+    inside, streamed = (
+        take(load(data_dir, **changes, **{"data.streamed": each}), config, 30, start=5)
+        for each in (False, True)
+    )
+    assert_equal(streamed, inside)
+
+
+@pytest.mark.parametrize(
+    ("patterns_that_fit", "count", "streamed"),
+    [(310, 1, False), (290, 1, True), (310, 4, True), (1210, 4, False)],
+)
+def test_patterns_are_streamed_where_they_would_fill_the_memory(
+    data_dir, monkeypatch, patterns_that_fit, count, streamed
+):
+    dataset = load(data_dir)
+    n, grid = dataset.patterns.shape
+    free = patterns_that_fit * grid * 4 * n // 150
+    monkeypatch.setattr(input_pipeline, "available_memory", lambda: free)
+    monkeypatch.setattr(processes, "count", lambda: count)
+    assert isinstance(load(data_dir).patterns, np.ndarray) is not streamed
+    forced = load(data_dir, **{"data.streamed": not streamed}).patterns
+    assert isinstance(forced, np.ndarray) is streamed
+
+
+_CHILD = """
+import json, sys
+import tensorflow_datasets as tfds
+from configs import base
+from sgan_jax import input_pipeline
+
+def status(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name)) / 1024
+
+config = base.get_config("supervised")
+config.data.streamed = json.loads(sys.argv[2])
+before = status("VmRSS")
+dataset = input_pipeline.read(tfds.builder_from_directory(sys.argv[1]), config)
+batches = input_pipeline.train_batches(dataset, config, 0)
+for _ in range(20):
+    next(batches)
+batches.close()
+print(json.dumps([dataset.patterns.shape, status("VmHWM") - before]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's own account of the memory")
+def test_streamed_patterns_take_no_memory(data_dir, tmp_path):
+    small = open_dataset(data_dir, load(data_dir))
+    copies(Path(small.data_dir), tmp_path / "large", times=100)
+
+    def taken_mib(streamed):
+        arguments = [str(tmp_path / "large"), json.dumps(streamed)]
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD, *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        (n, grid), taken = json.loads(done.stdout.splitlines()[-1])
+        return taken, n * grid * 4 / 2**20
+
+    taken, patterns = taken_mib(streamed=False)
+    assert taken > patterns > 140
+    taken, patterns = taken_mib(streamed=True)
+    assert taken < patterns / 2
+
+
+def open_dataset(data_dir, dataset):
+    (folder,) = Path(data_dir).glob(f"*/*-{dataset.fingerprint[:12]}/1.0.0")
+    return tfds.builder_from_directory(folder)

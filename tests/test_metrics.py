@@ -116,3 +116,24 @@ def test_confusion_and_recall_keep_absent_classes():
     assert recall[:3].tolist() == [1.0, 0.5, 0.0]
     assert np.isnan(recall[3])
     assert np.isnan(metrics.row_normalised(matrix)[3]).all()
+
+
+@given(st.floats(0.2, 5), st.integers(0, 100))
+def test_temperature_undoes_a_scale(scale, seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (500, 4))
+    labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)  # calibrated at T = 1
+    temperature = metrics.fit_temperature(logits, labels)
+    assert temperature == pytest.approx(1, rel=0.35)
+    assert metrics.fit_temperature(scale * logits, labels) == pytest.approx(
+        scale * temperature, rel=1e-3
+    )
+
+
+def test_temperature_lies_within_its_limits():
+    low, high = metrics.TEMPERATURES
+    logits = np.array([[0.5, 0.0], [0.0, 0.5]])
+    right = metrics.fit_temperature(logits, np.array([0, 1]))
+    wrong = metrics.fit_temperature(logits, np.array([1, 0]))
+    assert right == pytest.approx(low, rel=0.01)
+    assert wrong == pytest.approx(high, rel=0.01)

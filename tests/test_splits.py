@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgan_jax.splits import Split, split
@@ -47,6 +47,7 @@ def test_smaller_labelled_sets_are_subsets_and_the_test_set_stays(split_by):
         np.testing.assert_array_equal(small.test, large.test)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(60)))
 def test_order_and_company_do_not_matter(order):
     full = make(0.25, seed=5)

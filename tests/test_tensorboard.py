@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 
 from sgan_jax.tensorboard import FOLDER, event_writer, read_history
@@ -58,3 +62,25 @@ def test_images_are_written(tmp_path):
     events.Reload()
     (image,) = events.Images("confusion_matrix")
     assert (image.step, image.height, image.width) == (3, 4, 6)
+
+
+FULL_DISK = """
+import resource, sys
+from tests.test_tensorboard import Path, write
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    write(Path(sys.argv[1]), 0, range(1, 2001))
+except OSError as error:
+    print(error)
+"""
+
+
+def test_full_disk_is_an_error_and_no_endless_wait(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "File too large" in done.stdout

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -9,53 +10,63 @@ from data_gen.errors import InputError
 from sgan_jax import workdir
 
 
-def test_a_new_folder_is_bound_to_its_config(tmp_path):
-    config = base.get_config()
-    workdir.check(tmp_path, config, "data-1")
+def identity_of(config=None, fingerprint="data-1"):
+    return workdir.identity(config or base.get_config(), fingerprint)
+
+
+def test_a_new_folder_is_bound_to_its_run(tmp_path):
+    workdir.check(tmp_path, identity_of())
     assert not any(tmp_path.iterdir())
-    workdir.bind(tmp_path, config, "data-1")
+    workdir.bind(tmp_path, identity_of())
     content = json.loads((tmp_path / workdir.CONFIG_FILE).read_text())
-    assert content["config"] == config.to_dict()
+    assert content["config"] == base.get_config().to_dict()
     assert content["dataset_fingerprint"] == "data-1"
-    workdir.check(tmp_path, config, "data-1")
+    workdir.check(tmp_path, identity_of())
+    assert workdir.read(tmp_path) == identity_of()
 
 
 def test_another_config_is_refused_and_nothing_is_changed(tmp_path):
-    config = base.get_config()
-    workdir.bind(tmp_path, config, "data-1")
+    workdir.bind(tmp_path, identity_of())
     before = (tmp_path / workdir.CONFIG_FILE).read_text()
+    config = base.get_config()
     config.seed = 7
     config.optimizer.adam_b1 = 0.5
-    with pytest.raises(InputError, match=r"another config: optimizer.adam_b1 .*, seed .*now 7"):
-        workdir.check(tmp_path, config, "data-1")
+    words = r"another config: optimizer.adam_b1 .*, seed \(there 0, now 7\)"
+    with pytest.raises(InputError, match=words):
+        workdir.check(tmp_path, identity_of(config))
     assert (tmp_path / workdir.CONFIG_FILE).read_text() == before
 
 
 def test_fields_that_do_not_change_the_result_may_change(tmp_path):
+    workdir.bind(tmp_path, identity_of())
     config = base.get_config()
-    workdir.bind(tmp_path, config, "data-1")
     config.log_every = 7
     config.data.workers = 1
-    workdir.check(tmp_path, config, "data-1")
+    workdir.check(tmp_path, identity_of(config))
 
 
 def test_another_data_set_is_refused(tmp_path):
-    workdir.bind(tmp_path, base.get_config(), "data-1")
-    with pytest.raises(InputError, match="data set has changed"):
-        workdir.check(tmp_path, base.get_config(), "data-2")
+    workdir.bind(tmp_path, identity_of())
+    with pytest.raises(InputError, match=r"another data set \(there data-1, now data-2\)"):
+        workdir.check(tmp_path, identity_of(fingerprint="data-2"))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"config": {}}', ""])
+@pytest.mark.parametrize("text", ["{", "[]", '{"config": {}}', "", '{"config": 1}'])
 def test_foreign_config_file_is_refused(tmp_path, text):
     (tmp_path / workdir.CONFIG_FILE).write_text(text)
     with pytest.raises(InputError, match="is not the config of a run"):
-        workdir.check(tmp_path, base.get_config(), "data-1")
+        workdir.check(tmp_path, identity_of())
+
+
+def test_folder_without_a_run_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"no network in .*; train first"):
+        workdir.read(tmp_path)
 
 
 def test_checkpoints_without_config_are_refused(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(InputError, match="checkpoints but no"):
-        workdir.check(tmp_path, base.get_config(), "data-1")
+        workdir.check(tmp_path, identity_of())
 
 
 def test_second_run_is_refused_until_the_first_ends(tmp_path):
@@ -78,6 +89,15 @@ def test_a_folder_made_for_nothing_is_taken_away(tmp_path):
     with workdir.lock(tmp_path / "run"):
         (tmp_path / "run" / "config.json").write_text("{}")
     assert (tmp_path / "run" / "config.json").exists()
+
+
+def test_files_that_cannot_be_written_are_an_error_of_one_line(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        pytest.raises(InputError, match=r"cannot read or write .* No space"),
+        workdir.lock(tmp_path),
+    ):
+        raise full
 
 
 def test_lock_of_a_killed_run_is_gone(tmp_path):

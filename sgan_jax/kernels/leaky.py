@@ -8,6 +8,7 @@ from sgan_jax.kernels.vectors import Lanes, fma, is_greater, load, select, splat
 
 CHANNELS = 32
 _SLOPE = np.float32(0.2)
+_PARTIAL = 64 * CHANNELS  # numbers summed before they join the others: less rounding
 
 
 @kernel
@@ -27,9 +28,12 @@ def leaky_sums(frame: int, example: int) -> None:
     size = length(frame, 0, 1) * CHANNELS
     x = offset(argument(frame, 0), example * size)
     first, second = zeros(CHANNELS), zeros(CHANNELS)
-    for at in range(0, size, CHANNELS):
-        h = _leaky(load(x, at, first))
-        first, second = first + h, fma(h, h, second)
+    for begin in range(0, size, _PARTIAL):
+        one, two = zeros(CHANNELS), zeros(CHANNELS)
+        for at in range(begin, min(begin + _PARTIAL, size), CHANNELS):
+            h = _leaky(load(x, at, one))
+            one, two = one + h, fma(h, h, two)
+        first, second = first + one, second + two
     store(result(frame, 0), example * 2 * CHANNELS, first)
     store(result(frame, 0), example * 2 * CHANNELS + CHANNELS, second)
 
@@ -51,9 +55,12 @@ def leaky_products(frame: int, example: int) -> None:
     size = length(frame, 0, 1) * CHANNELS
     x, d = offset(argument(frame, 0), example * size), offset(argument(frame, 1), example * size)
     first, second = zeros(CHANNELS), zeros(CHANNELS)
-    for at in range(0, size, CHANNELS):
-        row = load(d, at, first)
-        first, second = first + row, fma(row, _leaky(load(x, at, first)), second)
+    for begin in range(0, size, _PARTIAL):
+        one, two = zeros(CHANNELS), zeros(CHANNELS)
+        for at in range(begin, min(begin + _PARTIAL, size), CHANNELS):
+            row = load(d, at, one)
+            one, two = one + row, fma(row, _leaky(load(x, at, one)), two)
+        first, second = first + one, second + two
     store(result(frame, 0), example * 2 * CHANNELS, first)
     store(result(frame, 0), example * 2 * CHANNELS + CHANNELS, second)
 

@@ -103,10 +103,12 @@ _convolve_compiled.defvjp(_compiled_forward, _compiled_backward)
 
 
 def _input_gradient(x: Array, weight: Array, stride: int, padding: int, d: Array) -> Array:
-    if weight.shape[0] < stride:  # most points see no tap: phases would multiply by zeros
+    kernel, length = weight.shape[0], x.shape[1]
+    if stride == 1 and padding < kernel:
+        return convolve(d, weight[::-1].transpose(0, 2, 1), 1, kernel - 1 - padding)
+    if kernel < stride:  # most points see no tap: phases would multiply by zeros
         return jax.vjp(lambda x: convolve_plainly(x, weight, stride, padding), x)[1](d)[0]
     padded = convolve_transposed(d, weight.transpose(0, 2, 1), stride)
-    length = x.shape[1]
     behind = max(length + padding - padded.shape[1], 0)
     return jnp.pad(padded, ((0, 0), (0, behind), (0, 0)))[:, padding : padding + length]
 
@@ -149,7 +151,13 @@ def convolve_transposed(
     padded = jnp.pad(weight, ((0, taps * stride - kernel), (0, 0), (0, 0)))
     phases = padded.reshape(taps, stride, inputs, channels)[::-1]
     phases = phases.transpose(0, 2, 1, 3).reshape(taps, inputs, stride * channels)
-    y = convolve(x, phases, 1, taps - 1)
+    if _is_compiled(x, phases, 1, taps - 1):
+        y = convolve(x, phases, 1, taps - 1)
+    else:
+        # Zeros that have been written before spare XLA, on CPUs, a weight gradient that takes 50
+        # times longer when the padding is its own affair.
+        padded = jnp.pad(x, ((0, 0), (taps - 1, taps - 1), (0, 0)))
+        y = convolve_plainly(jax.lax.optimization_barrier(padded), phases, 1, 0)
     y = y.reshape(batch, (length + taps - 1) * stride, channels)
     return y[:, : (length - 1) * stride + kernel]
 

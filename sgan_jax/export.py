@@ -1,0 +1,170 @@
+"""The classifier of a run by itself: `python -m sgan_jax.export --workdir=runs/NAME --out=DIR`."""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePath
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from data_gen.command_line import Parser
+from data_gen.instrument import instrument
+from sgan_jax import classifier, command_line, metrics, report, workdir
+from sgan_jax.checkpoint import Choice
+from sgan_jax.evaluate import predict_logits
+from sgan_jax.inference import make_predict
+from sgan_jax.run import Run, open_run
+from sgan_jax.state import Params, averaged_params
+
+_ANYWHERE = {"dir", "workers", "streamed", "sources"}
+"""Fields of `config.data` that say something of the machine, or are given elsewhere."""
+
+
+def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str, Any]:
+    """Writes the classifier of a run, for `classifier.load_classifier`.
+
+    Args:
+        folder: The run's.
+        out: Made by this; if there already, it must be empty.
+        data_licence: Under which its patterns may be used, if that is to be told.
+
+    Returns:
+        What `model.json` says of it.
+
+    Raises:
+        InputError: There is no such run, its data are not as they were, or `out` cannot be written.
+    """
+    classifier.check_free(out)
+    config = ConfigDict(workdir.read(folder).config)
+    with open_run(config, folder) as run:
+        chosen, state = run.chosen_state()
+        params = averaged_params(state, config.ema_decay)
+        description = _description(run, chosen, params, data_licence)
+    classifier.save_classifier(out, description, _weights(description, params))
+    return description
+
+
+def _description(
+    run: Run, chosen: Choice, params: Params, data_licence: str | None
+) -> dict[str, Any]:
+    config, dataset = run.config, run.dataset
+    model = instrument(config.data.instrument)
+    sources = [PurePath(source).name for source in config.data.sources.split(",")]
+    return {
+        "network": {
+            "architecture": classifier.ARCHITECTURE,
+            "stem_pool": config.model.stem_pool,
+        },
+        "task": config.task,
+        "classes": _classes(run),
+        "instrument": asdict(model),
+        "normalisation": {"minimum": 0.0, "maximum": 1.0},
+        "calibration": _calibration(run, params),
+        "licence": {
+            "code": importlib.metadata.metadata("sgan_jax")["License-Expression"],
+            "data_sources": sources,
+            "data": data_licence,
+        },
+        "training": {
+            "method": config.method,
+            "label_fraction": config.label_fraction,
+            "steps": run.checkpoints.steps[-1],
+            "checkpoint": chosen._asdict(),
+            "test": _test(run.folder, chosen),
+            "dataset": dataset.summary(),
+            "config": _portable(config),
+            "versions": report.environment()["versions"],
+        },
+    }
+
+
+def _classes(run: Run) -> list[dict[str, Any]]:
+    dataset = run.dataset
+    counts = dataset.class_counts["labelled"]
+    members = dataset.class_list.index_of_space_group
+    return [
+        {
+            "name": name,
+            "space_groups": np.flatnonzero(members == index).tolist(),
+            "n_labelled": int(counts[index]),
+        }
+        for index, name in enumerate(dataset.class_list.names)
+    ]
+
+
+def _calibration(run: Run, params: Params) -> dict[str, Any]:
+    """The temperature, fitted on the validation set; the test set has no say in it."""
+    config, dataset = run.config, run.dataset
+    rows = dataset.split.validation
+    if len(rows) == 0:
+        reason = f"no validation set (config.validation_fraction={config.validation_fraction})"
+        return {"temperature": None, "reason": reason}
+    predict = make_predict(config, dataset.num_classes)
+    logits = predict_logits(predict, params, dataset.patterns, rows, config.batch_size)
+    labels = dataset.labels[rows]
+    temperature = metrics.fit_temperature(logits, labels)
+    return {
+        "temperature": temperature,
+        "n_validation": len(rows),
+        "nll_before": metrics.negative_log_likelihood(logits, labels),
+        "nll_after": metrics.negative_log_likelihood(logits / temperature, labels),
+    }
+
+
+def _test(folder: Path, chosen: Choice) -> dict[str, Any] | None:
+    """The report's figures of merit, if it is a report on these weights."""
+    path = folder / report.JSON_FILE
+    content = json.loads(path.read_text()) if path.exists() else {}
+    return content["test"] if content.get("checkpoint") == chosen._asdict() else None
+
+
+def _portable(config: ConfigDict) -> dict[str, Any]:
+    fields = config.to_dict()
+    return fields | {
+        "data": {name: value for name, value in fields["data"].items() if name not in _ANYWHERE}
+    }
+
+
+def _weights(description: Mapping[str, Any], params: Params) -> classifier.Weights:
+    """The weights of the classifier, without those of a real/fake head."""
+    flat = classifier.by_name(jax.device_get(params))
+    return {name: flat[name] for name in classifier.weight_shapes(description)}
+
+
+# ---------------------------------------------------------------- command line
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = Parser(prog="python -m sgan_jax.export", description="Writes a run's classifier.")
+    add = parser.add_argument
+    add("--workdir", type=Path, required=True, metavar="DIR", help="folder of the run")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the two files are written")
+    add("--data_licence", metavar="TEXT", help="licence of the training data, to be told with them")
+    options = parser.parse_args()
+    command_line.log_to_screen()
+    command_line.keep_compiled_programs()
+    with command_line.errors():
+        description = export(options.workdir, options.out, options.data_licence)
+        print(_summary(options.out, description))
+
+
+def _summary(out: Path, description: Mapping[str, Any]) -> str:
+    calibration, checkpoint = description["calibration"], description["training"]["checkpoint"]
+    calibrated = (
+        f"not calibrated: {calibration['reason']}"
+        if calibration["temperature"] is None
+        else f"temperature {calibration['temperature']:.3f}"
+    )
+    return (
+        f"{out}: {description['task']}, {len(description['classes'])} classes, step "
+        f"{checkpoint['step']} ({checkpoint['reason']}), {calibrated}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from benchmarks.faults import CONFIG, ROOT, Trials
+from configs import quickstart
+from data_gen.errors import InputError
+from sgan_jax import metrics, workdir
+from sgan_jax.classifier import load_classifier
+from sgan_jax.evaluate import predict_logits
+from sgan_jax.export import export
+from sgan_jax.inference import make_predict
+from sgan_jax.run import Run, open_run
+from sgan_jax.state import averaged_params
+
+STEPS = 4
+
+
+def command(*flags: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "sgan_jax.export", *map(str, flags)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Folder of a run of the command, with a validation set."""
+    trials = Trials(tmp_path_factory.mktemp("export"), STEPS)
+    done = trials.finish(trials.folder / "run", config=f"{CONFIG}:supervised")
+    assert done.returncode == 0, done.stderr
+    return trials.folder / "run"
+
+
+@pytest.fixture(scope="module")
+def exported(finished) -> Path:
+    """Folder of its classifier, written by the command."""
+    out = finished.with_name("model")
+    done = command(f"--workdir={finished}", f"--out={out}", "--data_licence=free")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"{out}: bravais_lattice, 14 classes, step ")
+    assert "temperature " in last
+    return out
+
+
+def opened(folder: Path):
+    return open_run(ConfigDict(workdir.read(folder).config), folder)
+
+
+def own_logits(run: Run, rows: np.ndarray) -> np.ndarray:
+    _, state = run.chosen_state()
+    params = averaged_params(state, run.config.ema_decay)
+    predict = make_predict(run.config, run.dataset.num_classes)
+    return predict_logits(predict, params, run.dataset.patterns, rows, run.config.batch_size)
+
+
+def test_the_classifier_answers_as_the_run_does(finished, exported):
+    classifier = load_classifier(exported)
+    with opened(finished) as run:
+        rows = run.dataset.split.test
+        expected = own_logits(run, rows)
+        np.testing.assert_array_equal(
+            [entry.name for entry in classifier.classes], run.dataset.class_list.names
+        )
+        logits = classifier.logits(run.dataset.patterns[rows])
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def test_the_temperature_is_that_of_the_validation_set(finished, exported):
+    calibration = json.loads((exported / "model.json").read_text())["calibration"]
+    with opened(finished) as run:
+        rows = run.dataset.split.validation
+        logits, labels = own_logits(run, rows), run.dataset.labels[rows]
+    assert calibration["temperature"] == metrics.fit_temperature(logits, labels)
+    assert calibration["n_validation"] == len(rows)
+    assert calibration["nll_after"] <= calibration["nll_before"]
+
+
+def test_the_description_tells_where_it_comes_from(finished, exported):
+    text = (exported / "model.json").read_text()
+    content = json.loads(text)
+    report = json.loads((finished / "report.json").read_text())
+    training = content["training"]
+    assert training["test"] == report["test"]
+    assert training["checkpoint"] == report["checkpoint"]
+    assert training["checkpoint"]["validation_top1"] is not None
+    assert training["dataset"] == report["dataset"]
+    assert training["config"]["seed"] == 0
+    assert training["steps"] == STEPS
+    assert training["versions"]["sgan_jax"]
+    assert content["licence"] == {"code": "Apache-2.0", "data_sources": ["amcsd"], "data": "free"}
+    assert (
+        sum(entry["n_labelled"] for entry in content["classes"]) == report["dataset"]["n_labelled"]
+    )
+    assert sorted(n for entry in content["classes"] for n in entry["space_groups"]) == [
+        *range(1, 231)
+    ]
+    assert str(finished.parent) not in text
+
+
+@pytest.fixture
+def untrained(finished, tmp_path) -> Path:
+    """Folder of a run whose only checkpoint is its first state, without a validation set."""
+    config = quickstart.get_config("supervised,released_code")
+    config.update_from_flattened_dict(
+        {"data.dir": str(finished.parent / "data"), "data.limit": 200, "data.workers": 1}
+    )
+    with open_run(config, tmp_path / "run") as run:
+        run.checkpoints.save(run.new_state().replace(step=np.int32(1)), {}, None)
+    return tmp_path / "run"
+
+
+def test_without_a_validation_set_it_is_not_calibrated(untrained, tmp_path):
+    content = export(untrained, tmp_path / "model")
+    assert content["calibration"]["temperature"] is None
+    assert "validation_fraction=0.0" in content["calibration"]["reason"]
+    assert content["training"]["test"] is None
+    assert content["licence"]["data"] is None
+
+
+def test_the_classifier_of_another_network_goes_without_its_real_fake_head(untrained, tmp_path):
+    export(untrained, tmp_path / "model")
+    classifier = load_classifier(tmp_path / "model")
+    assert classifier.description["network"]["stem_pool"] is False
+    assert classifier.logits(np.zeros((2, 3041))).shape == (2, 14)
+
+
+def test_a_report_on_other_weights_is_not_passed_on(untrained, tmp_path):
+    (untrained / "report.json").write_text('{"checkpoint": {"step": 0}, "test": {"top1": 1.0}}')
+    assert export(untrained, tmp_path / "model")["training"]["test"] is None
+
+
+def test_what_cannot_be_exported(finished, exported, tmp_path):
+    with pytest.raises(InputError, match="exists already"):
+        export(finished, exported)
+    with pytest.raises(InputError, match=r"no network in .*; train first"):
+        export(tmp_path, tmp_path / "model")
+    with opened(finished) as run:
+        identity = workdir.read(run.folder)
+    workdir.bind(tmp_path, identity)
+    with pytest.raises(InputError, match=r"no checkpoint in .* yet; train first"):
+        export(tmp_path, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_mistakes_on_the_command_line_are_short_errors(tmp_path):
+    done = command(f"--workdir={tmp_path / 'nothing'}", f"--out={tmp_path / 'model'}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"error: no network in {tmp_path / 'nothing'}")
+    done = command("--out=model")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the following arguments are required: --workdir")
