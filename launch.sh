@@ -100,6 +100,8 @@ case ${1:-} in
     ;;
   -*)
     environment
+    # Large pages for large arrays: a fifth faster on Linux. It must be said before the start.
+    export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
     exec .venv/bin/python -m sgan_jax.main "$@"
     ;;
   *)

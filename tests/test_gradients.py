@@ -133,12 +133,9 @@ def test_kernels_give_the_gradients_of_plain_jax(stem_pool, monkeypatch):
     state, batch = create_state(config, CLASSES, GRID), make_batch()
 
     def found():
-        roots = jax.vmap(jax.random.key)(jnp.arange(4))
-        function = lambda root: all_gradients(config)(state, batch, root)  # noqa: E731
-        mapped = jax.pmap(
-            function, axis_name=AXIS, in_axes=None, axis_size=1, devices=jax.devices()[:1]
-        )
-        return [jax.device_get(mapped(root)) for root in roots]
+        function = lambda seed: all_gradients(config)(state, batch, jax.random.key(seed))  # noqa: E731
+        mapped = jax.pmap(function, axis_name=AXIS, devices=jax.devices()[:1])
+        return [jax.device_get(mapped(np.array([seed]))) for seed in range(4)]
 
     compiled = found()
     monkeypatch.setattr(kernels, "serve", lambda _: False)
