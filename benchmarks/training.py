@@ -59,8 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--quick",
         action="store_true",
-        help="a trial: one step of each, without torch.compile; figures worth nothing",
+        help="a trial: one step of each; figures worth nothing",
     )
+    add("--compiled", action="store_true", help="torch.compile too: a minute more each launch")
     add("--out", type=Path, metavar="DIR", help="where training.md, .json and .png go")
     return parser
 
@@ -159,7 +160,7 @@ def _differences(
 def _races(part: str, machine: Machine, options: argparse.Namespace) -> Tables:
     tables, record = [], {}
     for race in races(options.device)[part]:
-        results = run(race, machine, options.repeats, options.quick)
+        results = run(race, machine, options.repeats, once=options.quick, compiled=options.compiled)
         device = f"{cores()} cores" if options.device == "cpu" else results[0].device
         header = (
             "package", "how", "batch", "median", "least", "spread", "patterns/s",
@@ -212,7 +213,7 @@ def _yes(reached: bool) -> str:
 def _compilation(part: str, machine: Machine, options: argparse.Namespace) -> Tables:
     """How much longer the first SGAN step takes than the second, each in a fresh process."""
     cases = [(OURS, True), (OURS, False)]
-    if not options.quick:
+    if options.compiled:
         cases.append((COMPILED, True))
     rows, record = [], {}
     for entry, pool in cases:

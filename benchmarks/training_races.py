@@ -118,17 +118,17 @@ class Machine:
         return entry.package.python(self.environments) is not None
 
 
-def run(race: Race, machine: Machine, repeats: int, once: bool) -> list[Result]:
+def run(race: Race, machine: Machine, repeats: int, *, once: bool, compiled: bool) -> list[Result]:
     """Launches every peer `repeats` times, and ours after each of them.
 
     Args:
         race: The task and the entries.
         machine: Where it runs.
         repeats: Launches of each peer.
-        once: Launch each entry once for a single step, without torch.compile, which takes
-            minutes: a trial of the benchmark itself.
+        once: Launch each entry once for a single step: a trial of the benchmark itself.
+        compiled: Launch torch.compile too, whose first step takes a minute each time.
     """
-    results = [Result(entry) for entry in race.entries if not (once and entry == COMPILED)]
+    results = [Result(entry) for entry in race.entries if compiled or entry != COMPILED]
     installed = [result for result in results if machine.has(result.entry)]
     flags = (*race.flags, "--once") if once else race.flags
     for result in tqdm(turns(installed, 1 if once else repeats), race.title, unit=" launches"):

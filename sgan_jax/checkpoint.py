@@ -136,7 +136,10 @@ class Checkpoints:
         }
         metrics = None if validation_top1 is None else {"validation_top1": validation_top1}
         with self._writing():
-            self._manager.save(int(state.step), args=ocp.args.Composite(**items), metrics=metrics)
+            step, arguments = int(state.step), ocp.args.Composite(**items)
+            if not self._manager.save(step, args=arguments, metrics=metrics):
+                last = self._manager.latest_step()
+                raise RuntimeError(f"Orbax takes no step {step} after {last}")
 
     def progress(self, step: int) -> dict[str, Any]:
         """What was saved as `progress` at a step.

@@ -209,12 +209,13 @@ def save_classifier(folder: Path, description: Mapping[str, Any], weights: Weigh
         **description,
         "weights": {"sha256": hashlib.sha256(content).hexdigest()},
     }
-    incomplete = folder.with_name(f"{folder.name}.incomplete")
+    text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
+    folder = folder.resolve()
+    incomplete = folder.with_name(f".{folder.name}.incomplete_export")
     try:
         shutil.rmtree(incomplete, ignore_errors=True)
         incomplete.mkdir(parents=True)
         (incomplete / WEIGHTS_FILE).write_bytes(content)
-        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
         (incomplete / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
         incomplete.replace(folder)
     except OSError as error:
@@ -249,6 +250,9 @@ def _network(description: Mapping[str, Any]) -> ResNet:
 
 
 def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Weights) -> None:
+    narrow = [name for name, array in weights.items() if array.dtype != np.float32]
+    if narrow:
+        raise ValueError(f"weight {narrow[0]} is {weights[narrow[0]].dtype}, expected float32")
     found = {name: array.shape for name, array in weights.items()}
     different = sorted(
         name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)

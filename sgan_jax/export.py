@@ -12,9 +12,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from data_gen.command_line import Parser
+from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from sgan_jax import classifier, command_line, metrics, report, workdir
 from sgan_jax.checkpoint import Choice
+from sgan_jax.config import validate
 from sgan_jax.evaluate import predict_logits
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
@@ -39,13 +41,25 @@ def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str
         InputError: There is no such run, its data are not as they were, or `out` cannot be written.
     """
     classifier.check_free(out)
-    config = ConfigDict(workdir.read(folder).config)
+    config = _config_of(folder)
     with open_run(config, folder) as run:
         chosen, state = run.chosen_state()
         params = averaged_params(state, config.ema_decay)
         description = _description(run, chosen, params, data_licence)
     classifier.save_classifier(out, description, _weights(description, params))
     return description
+
+
+def _config_of(folder: Path) -> ConfigDict:
+    config = ConfigDict(workdir.read(folder).config)
+    try:
+        validate(config)
+    except (AttributeError, KeyError) as error:
+        raise InputError(
+            f"{folder} was trained by another version of this program, whose config lacks a field "
+            f"({error}); export it with that version"
+        ) from error
+    return config
 
 
 def _description(
@@ -118,7 +132,10 @@ def _calibration(run: Run, params: Params) -> dict[str, Any]:
 def _test(folder: Path, chosen: Choice) -> dict[str, Any] | None:
     """The report's figures of merit, if it is a report on these weights."""
     path = folder / report.JSON_FILE
-    content = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        content = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise InputError(f"{path} is damaged; write it anew with --mode=evaluate") from error
     return content["test"] if content.get("checkpoint") == chosen._asdict() else None
 
 

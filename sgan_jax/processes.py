@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jaxtyping import Int, Shaped
 
 from data_gen.errors import InputError
+from sgan_jax import supervisor
 
 HEARTBEAT_TIMEOUT = 30
 """Seconds after which a silent process is taken for dead, and the others stop."""
@@ -42,10 +43,7 @@ def initialize(coordinator: str | None, process_id: int | None, num_processes: i
             shutdown_timeout_seconds=_END_TIMEOUT,
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"the processes of this run have not found one another ({_first_line(error)}); start "
-            "all of them, with the same --coordinator, each with its own --process_id"
-        ) from error
+        raise InputError(f"{supervisor.NOT_FOUND} ({_first_line(error)})") from error
 
 
 def several() -> bool:
@@ -85,7 +83,7 @@ def join(values: Shaped[np.ndarray, "m k"], n: int) -> Shaped[np.ndarray, "n k"]
     longest = -(-n // count())
     padded = np.pad(values, ((0, longest - len(values)), (0, 0)))
     gathered = np.asarray(multihost_utils.process_allgather(padded))
-    return gathered.swapaxes(0, 1).reshape(count() * longest, -1)[:n]
+    return gathered.swapaxes(0, 1).reshape(-1, values.shape[1])[:n]
 
 
 def check_same(what: str, value: dict[str, Any]) -> None:
@@ -124,9 +122,14 @@ def on_main(function: Callable[[], object]) -> None:
         raise InputError(message)
 
 
-def lost_touch(error: Exception) -> bool:
-    """Whether something failed because another process has ended."""
-    return several() and any(word in str(error) for word in _WORDS_OF_LOSS)
+def lost_touch(error: BaseException | None) -> bool:
+    """Whether something failed because another process has ended: so JAX says, at its root."""
+    while several() and error is not None:
+        said_by_jax = isinstance(error, (jax.errors.JaxRuntimeError, ValueError))
+        if said_by_jax and any(word in str(error) for word in _WORDS_OF_LOSS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _gather(text: str) -> list[str]:

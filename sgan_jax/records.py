@@ -96,9 +96,9 @@ def _allow_open_files(count: int, folder: Path) -> None:
     """Raises this process's own limit of open files, as far as it must be and can be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _FILES_BESIDE
-    if resource.RLIM_INFINITY in (soft, hard) or soft >= wanted:
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    if hard < wanted:
+    if hard != resource.RLIM_INFINITY and hard < wanted:
         raise InputError(
             f"{folder} has {count} files and a process may open {hard}; raise the limit "
             f"(ulimit -n {wanted})"

@@ -35,6 +35,12 @@ _POLL = 0.1
 _TAIL_LINES = 25
 _GOES_ON = "the same command goes on from the last checkpoint"
 _OTHER_DIED = "distributed service detected fatal errors"
+_NEVER_MET = "RegisterTask"  # what JAX was at when it gave up waiting for the others
+
+NOT_FOUND = (
+    "the processes of this run have not found one another; start all of them, with the same "
+    "--coordinator, each with its own --process_id"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def supervise(group: list[Member]) -> int:
     """
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(_child(m, shown=m is group[0])) for m in group]
-        _forward_signals(children)
+        forwarded = _forward_signals(children)
         deadline = None
         while any(child.code is None for child in children):
             time.sleep(_POLL)
@@ -119,6 +125,11 @@ def supervise(group: list[Member]) -> int:
             if deadline is not None and time.monotonic() > deadline:
                 for child in children:
                     child.stop()
+        if forwarded == {signal.SIGTERM}:
+            # One that had not come as far as to mind the signal has nothing to save either.
+            codes = {PREEMPTED if c.code == -signal.SIGTERM else c.code for c in children}
+            if codes <= {0, PREEMPTED}:
+                return PREEMPTED
         _explain(children)
     codes = {child.code for child in children}
     return 0 if codes == {0} else PREEMPTED if codes <= {0, PREEMPTED} else FAILED
@@ -180,6 +191,8 @@ class _Child:
     def reason(self) -> str:
         """Why it failed; what it wrote last is put on the screen where nothing else tells."""
         errors = [line for line in self._written() if line.startswith("error: ")]
+        if self.killed and any(_NEVER_MET in line for line in self._written()):
+            return f"gave up: {NOT_FOUND}"
         if self.lost_touch():
             return f"stopped, since another process of the run has ended or is silent; {_GOES_ON}"
         if self.code == FAILED and errors:
@@ -223,13 +236,18 @@ def _child(member: Member, *, shown: bool) -> Iterator[_Child]:
             child.stop()
 
 
-def _forward_signals(children: list[_Child]) -> None:
+def _forward_signals(children: list[_Child]) -> set[int]:
+    """Passes signals on from now on; returns a set that will hold those that came."""
+    forwarded: set[int] = set()
+
     def forward(number: int, _: Any) -> None:  # noqa: ANN401
+        forwarded.add(number)
         for child in children:
             child.send(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
+    return forwarded
 
 
 def _explain(children: list[_Child]) -> None:
@@ -278,12 +296,15 @@ def _of_slurm(environment: Mapping[str, str]) -> list[Member]:
         return []
     alone = environment.get("SLURM_STEP_TASKS_PER_NODE", "").partition("(")[0] == "1"
     gpus = range(int(environment.get("SLURM_GPUS_ON_NODE", 1)))
+    # A task to which SLURM shows a single GPU sees it as number 0.
+    bound = environment.get("CUDA_VISIBLE_DEVICES", "").isdigit()
+    taken = ",".join(map(str, gpus)) if alone else environment["SLURM_LOCALID"]
     return [
         Member(
             coordinator=None,
             process_id=int(environment["SLURM_PROCID"]),
             num_processes=count,
-            gpus=",".join(map(str, gpus)) if alone else environment["SLURM_LOCALID"],
+            gpus="" if bound else taken,
         )
     ]
 

@@ -193,7 +193,7 @@ def test_half_a_classifier_is_never_seen(folder):
     """What an interrupted export left is taken away by the next."""
     weights = safetensors.numpy.load((folder / WEIGHTS_FILE).read_bytes())
     other = folder.with_name("other")
-    left = folder.with_name("other.incomplete")
+    left = folder.with_name(".other.incomplete_export")
     left.mkdir()
     (left / WEIGHTS_FILE).write_bytes(b"half")
     save_classifier(other, DESCRIPTION, weights)

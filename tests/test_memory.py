@@ -8,8 +8,11 @@ GIB = 2**30
 @pytest.fixture
 def groups(monkeypatch, tmp_path):
     """Writes the control groups that this process is said to be in."""
-    roots = {"": (tmp_path / "two", "memory.max"), "memory": (tmp_path / "one", "limit")}
-    monkeypatch.setattr(memory, "_LIMIT_FILES", roots)
+    files = {
+        "": (tmp_path / "two", "memory.max", "memory.current"),
+        "memory": (tmp_path / "one", "limit", "use"),
+    }
+    monkeypatch.setattr(memory, "_FILES", files)
     monkeypatch.setattr(memory, "_CONTROL_GROUPS", tmp_path / "cgroup")
 
     def write(lines, limits):
@@ -29,8 +32,18 @@ def groups(monkeypatch, tmp_path):
         ("0::/job/step\n", {"two/job/memory.max": 9 * GIB, "two/job/step/memory.max": 3}),
         ("4:memory:/job\n1:cpu:/\n0::/\n", {"one/job/limit": 3}),
         ("4:memory:/seen/from/outside\n0::/\n", {"one/limit": 3}),
+        ("0::/job\n", {"two/job/memory.max": 10, "two/job/memory.current": 7}),
+        (
+            "0::/job\n",
+            {
+                "two/job/memory.max": 10,
+                "two/job/memory.current": 9,
+                "two/job/memory.stat": "anon 7\ninactive_file 2",
+            },
+        ),
+        ("4:memory:/job\n", {"one/job/limit": 10, "one/job/use": 7}),
     ],
-    ids=["of the job", "of the step", "version 1", "container"],
+    ids=["of the job", "of the step", "version 1", "container", "used", "cached", "used, 1"],
 )
 def test_limits_of_control_groups_count(groups, lines, limits):
     groups(lines, limits)

@@ -25,7 +25,7 @@ def stamp_whole_folder(file: str) -> None:
 @cache
 def _digest_of(folder: Path) -> bytes:
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in (Path(__file__), *sorted(folder.glob("*.py"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.digest()
 

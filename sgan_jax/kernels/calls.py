@@ -7,6 +7,7 @@ The work is shared out, part by part, over XLA's own threads.
 
 import ctypes
 import functools
+import threading
 from collections.abc import Callable
 from types import FunctionType
 
@@ -35,6 +36,8 @@ _INTERFACE = (0, 3)
 _JOB_FRAME, _JOB_COUNT, _JOB_NEXT, _JOB_DONE, _JOB_HOLDERS, _JOB_BYTES = 0, 8, 16, 24, 32, 40
 
 _WORD = ir.IntType(64)
+_ELEMENT = 4  # bytes of a number in any array
+_registering = threading.RLock()
 Body = Callable[[int, int], None]
 
 
@@ -369,7 +372,11 @@ def custom_call(body: Body) -> Callable[..., Emitted]:
         jax.ffi.register_ffi_target(target, pointer, platform="cpu")
 
     def call(results: Emitted, *arguments: Emitted) -> Emitted:
-        register()
+        for array in (*jax.tree.leaves(results), *arguments):
+            if array.dtype.itemsize != _ELEMENT:
+                raise TypeError(f"{target} is for arrays of 32-bit numbers, not {array.dtype}")
+        with _registering:
+            register()
         return jax.ffi.ffi_call(target, results)(*arguments)
 
     return call

@@ -7,7 +7,10 @@ from sgan_jax.kernels.calls import bits
 from sgan_jax.kernels.vectors import Lanes, Pointer, fma, is_at_least, lanes, select, splat, total
 
 _f = np.float32
-_EPSILON = _f(1e-5)
+EPSILON = 1e-5
+"""Of the layer norms: PyTorch's, with which the paper was made."""
+
+_EPSILON = _f(EPSILON)
 _GOLDEN = np.uint32(0x9E3779B9)
 
 

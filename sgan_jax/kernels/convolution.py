@@ -24,7 +24,7 @@ ROWS = 8
 """For the weights' gradient, input channels must be a multiple of this."""
 
 GROUPS = 16
-"""Parts of a batch whose weight gradients are added up at the end; at least as many as cores."""
+"""Parts of a batch whose weight gradients are added up at the end: as many threads can work."""
 
 _TILE = 128  # points whose cotangents stay in the first cache while all taps pass over them
 

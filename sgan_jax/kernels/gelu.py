@@ -1,4 +1,4 @@
-"""The Gaussian error linear unit and dropout on rows, in compiled functions."""
+"""The Gaussian error linear unit of rows, in compiled functions."""
 
 import numpy as np
 

@@ -14,8 +14,10 @@ from sgan_jax.kernels.calls import (
 from sgan_jax.kernels.vectors import Pointer, fma, load, scratch, store, total, zeros
 
 CHANNELS = 32
-_LARGEST_KERNEL = 32
-_ACCUMULATED = _LARGEST_KERNEL * CHANNELS
+LARGEST_KERNEL = 32
+"""Most taps."""
+
+_ACCUMULATED = LARGEST_KERNEL * CHANNELS
 
 
 @kernel

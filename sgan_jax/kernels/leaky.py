@@ -7,7 +7,10 @@ from sgan_jax.kernels.calls import argument, custom_call, length, offset, result
 from sgan_jax.kernels.vectors import Lanes, fma, is_greater, load, select, splat, store, zeros
 
 CHANNELS = 32
-_SLOPE = np.float32(0.2)
+SLOPE = 0.2
+"""Of the LeakyReLU below zero, and at it."""
+
+_SLOPE = np.float32(SLOPE)
 _PARTIAL = 64 * CHANNELS  # numbers summed before they join the others: less rounding
 
 

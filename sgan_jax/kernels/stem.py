@@ -39,7 +39,10 @@ _f = np.float32
 CHANNELS = 32
 TAPS = 13
 _SHARE = _f(1 / CHANNELS)
-_SPAN = 8  # points that are treated together, where no pooling window says how many
+LARGEST_WINDOW = 8
+"""Longest pooling window."""
+
+_SPAN = LARGEST_WINDOW  # points that are treated together, where no window says how many
 _RING = 32  # points whose cotangents are remembered: at least a window and the taps
 _SPAN_VALUES, _RING_VALUES = _SPAN * CHANNELS, _RING * CHANNELS
 _WINDOW = 2  # place of the pooling window's length in the settings, after seed and threshold

@@ -68,7 +68,7 @@ def _splat(builder: Emitted, scalar: Emitted, row: Row) -> Emitted:
 def _call(builder: Emitted, name: str, result: ir.Type, arguments: list[Emitted]) -> Emitted:
     signature = ir.FunctionType(result, [argument.type for argument in arguments])
     function = cgutils.get_or_insert_function(builder.module, signature, name)
-    return builder.call(function, arguments, fastmath=_FAST if result != _BIT else ())
+    return builder.call(function, arguments, fastmath=_FAST)
 
 
 def _is(value: Emitted, element: ir.Type) -> bool:

@@ -14,7 +14,6 @@ from sgan_jax import kernels
 from sgan_jax.kernels import leaky
 from sgan_jax.models.layers import Affine
 
-SLOPE = 0.2
 _EPSILON = 1e-4  # as in the paper's code
 
 
@@ -30,7 +29,7 @@ def leaky_scaled(
 ) -> Float[Array, "batch points channels"]:
     """LeakyReLU, normalised by given moments."""
     scale = affine.scale * jax.lax.rsqrt(moments.var + _EPSILON)
-    return jax.nn.leaky_relu(x, SLOPE) * scale + (affine.bias - moments.mean * scale)
+    return _leaky(x) * scale + (affine.bias - moments.mean * scale)
 
 
 def leaky_normalised(
@@ -54,12 +53,16 @@ def leaky_normalised(
     return out, jax.lax.stop_gradient(moments)
 
 
+def _leaky(x: Array) -> Array:
+    return jnp.where(x > 0, x, leaky.SLOPE * x)
+
+
 def _mean_over_devices(x: Any, axis_name: str | None) -> Any:  # noqa: ANN401
     return x if axis_name is None else jax.lax.pmean(x, axis_name)
 
 
 def _plain_sums(x: Array) -> Float[Array, "2 channels"]:
-    h = jax.nn.leaky_relu(x, SLOPE)
+    h = _leaky(x)
     return jnp.stack([h.sum(axis=(0, 1)), (h * h).sum(axis=(0, 1))])
 
 

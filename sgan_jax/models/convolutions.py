@@ -53,7 +53,7 @@ def _convolve_densely(
     """The same as a product with the matrix from all inputs to all outputs."""
     batch, length, inputs = x.shape
     kernel, _, channels = weight.shape
-    outputs = (length + 2 * padding - kernel) // stride + 1
+    outputs = _outputs(length, kernel, stride, padding)
     reach = stride * (outputs - 1)
     # Output q sees input l through tap l + padding − stride·q.
     taps = jnp.pad(weight, ((reach, max(length + padding - kernel, 0)), (0, 0), (0, 0)))
@@ -145,7 +145,8 @@ def convolve_transposed(
     """
     batch, length, _ = x.shape
     kernel, inputs, channels = weight.shape
-    if (inputs, channels, stride) == (last.CHANNELS, 1, 1) and kernels.serve(x):
+    to_one = (inputs, channels, stride) == (last.CHANNELS, 1, 1) and kernel <= last.LARGEST_KERNEL
+    if to_one and kernels.serve(x):
         return _to_one_channel(x, weight[:, :, 0])[:, :, None]
     taps = -(-kernel // stride)
     padded = jnp.pad(weight, ((0, taps * stride - kernel), (0, 0), (0, 0)))

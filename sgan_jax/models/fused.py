@@ -14,11 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, UInt32
 
 from sgan_jax import kernels
-from sgan_jax.kernels import normalisation, stem
+from sgan_jax.kernels import channels, normalisation, stem
 from sgan_jax.models.convolutions import convolve_plainly
 from sgan_jax.models.layers import Affine
-
-_EPSILON = 1e-5  # PyTorch's, with which the paper was made
 
 
 class Dropout(NamedTuple):
@@ -35,7 +33,7 @@ class Dropout(NamedTuple):
     @property
     def threshold(self) -> np.uint32:
         """Values whose number, out of 2³², is below this are dropped."""
-        return np.uint32(round(self.rate * 2**32))
+        return np.uint32(min(round(self.rate * 2**32), 2**32 - 1))
 
 
 NO_DROPOUT = Dropout(np.uint32(0), 0.0)
@@ -58,7 +56,8 @@ def stem_block(
         window: Length of the pooling windows, padded by half of it; 1 pools nothing.
     """
     settings = _settings(dropout, window)
-    if kernels.serve(patterns) and weight.shape == (stem.TAPS, 1, stem.CHANNELS):
+    fits = weight.shape == (stem.TAPS, 1, stem.CHANNELS) and window <= stem.LARGEST_WINDOW
+    if fits and kernels.serve(patterns):
         return _fused_stem(window, patterns, weight, *affine, settings)
     return plain_stem(window, patterns, weight, *affine, settings)
 
@@ -128,7 +127,7 @@ def _drop(x: Array, settings: UInt32[Array, "3"]) -> Array:
 def _layer_norm(x: Array, scale: Array, bias: Array) -> Array:
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = (centred * centred).mean(axis=-1, keepdims=True)
-    return centred * jax.lax.rsqrt(variance + x.dtype.type(_EPSILON)) * scale + bias
+    return centred * jax.lax.rsqrt(variance + x.dtype.type(channels.EPSILON)) * scale + bias
 
 
 def max_pool(
