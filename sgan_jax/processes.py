@@ -10,10 +10,14 @@ from jax.experimental import multihost_utils
 from jaxtyping import Int, Shaped
 
 from data_gen.errors import InputError
-from sgan_jax import supervisor
 
 HEARTBEAT_TIMEOUT = 30
 """Seconds after which a silent process is taken for dead, and the others stop."""
+
+NOT_FOUND = (
+    "the processes of this run have not found one another; start all of them, with the same "
+    "--coordinator, each with its own --process_id"
+)
 
 _START_TIMEOUT = 300
 _END_TIMEOUT = 900  # the others wait at the end while one process draws the figures of the report
@@ -43,7 +47,7 @@ def initialize(coordinator: str | None, process_id: int | None, num_processes: i
             shutdown_timeout_seconds=_END_TIMEOUT,
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"{supervisor.NOT_FOUND} ({_first_line(error)})") from error
+        raise InputError(f"{NOT_FOUND} ({_first_line(error)})") from error
 
 
 def several() -> bool:

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from data_gen.errors import InputError
 from sgan_jax.preemption import EXIT_CODE as PREEMPTED
+from sgan_jax.processes import NOT_FOUND
 
 _MEMBER = "SGAN_JAX_MEMBER"
 """Environment variable by which a child knows who it is."""
@@ -36,11 +37,6 @@ _TAIL_LINES = 25
 _GOES_ON = "the same command goes on from the last checkpoint"
 _OTHER_DIED = "distributed service detected fatal errors"
 _NEVER_MET = "RegisterTask"  # what JAX was at when it gave up waiting for the others
-
-NOT_FOUND = (
-    "the processes of this run have not found one another; start all of them, with the same "
-    "--coordinator, each with its own --process_id"
-)
 
 
 @dataclass(frozen=True)
