@@ -40,8 +40,8 @@ def run(generator: str, seed: int, folder: Path, flags: Sequence[str]) -> Outcom
         subprocess.CalledProcessError: The run failed; its error is on the screen.
     """
     workdir = folder / f"{generator}-{seed}"
-    command = [sys.executable, "-m", "sgan_jax.main", f"--workdir={workdir}"]
-    command += [f"--config.model.generator={generator}", f"--config.seed={seed}", *flags]
+    command = [sys.executable, "-m", "sgan_jax.main", f"--workdir={workdir}", *flags]
+    command += [f"--config.model.generator={generator}", f"--config.seed={seed}"]
     begin = time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     minutes = (time.perf_counter() - begin) / 60
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each generator")
     parser.add_argument("--workdir", type=Path, default=Path("runs/generators"))
     arguments, flags = parser.parse_known_args()
-    flags.append(f"--config={arguments.config}")
+    flags.insert(0, f"--config={arguments.config}")  # before its fields
     outcomes: dict[str, list[Outcome]] = {name: [] for name in LAYERS}
     for seed in range(arguments.seeds):
         for name, found in outcomes.items():
