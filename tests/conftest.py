@@ -1,5 +1,6 @@
 """Fixtures shared by the test modules."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,9 @@ def shared_data() -> Path:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder for data sets, so that tests that ask for the same set build it once."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Compiled programs are kept between the runs of a module, and nowhere else."""
+    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled"))}

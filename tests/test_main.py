@@ -24,12 +24,6 @@ STEPS = 12
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Compiled programs are kept between the runs of these tests, and nowhere else."""
-    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled"))}
-
-
-@pytest.fixture(scope="module")
 def tiny(data_dir):
     """Overrides that make an experiment small."""
     fields = {
