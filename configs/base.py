@@ -12,6 +12,7 @@ The hyper-parameters come in three presets:
 
 from ml_collections import ConfigDict, config_dict
 
+from sgan_jax.augmentation.effects import EFFECTS
 from sgan_jax.config import DEFAULT_CLASSES, DEFAULT_METHOD, DEFAULT_PRESET, parse_argument
 
 _PRESETS = {
@@ -85,6 +86,7 @@ def get_config(
     config.optimizer = _optimizer()
     # Targets of D are drawn from [1 - noise, 1] for real and [0, noise] for generated patterns.
     config.loss = ConfigDict({"target_noise": 0.0})
+    config.augmentation = _augmentation()
     config.update_from_flattened_dict(_PRESETS[preset])
     return config
 
@@ -102,7 +104,21 @@ def _data() -> ConfigDict:
     # Whether patterns stay in their files and are read when their turn comes, instead of lying in
     # memory; left out, they do so where they would take more than half of the memory that is free.
     data.streamed = config_dict.placeholder(bool)
+    # On which axis networks see patterns: "two_theta" of the paper's instrument, or, of simulated
+    # measurements (augmentation.enabled), "inverse_d" or "log_d" in equal steps.
+    data.grid = "two_theta"
+    data.formulas_left_out = ""  # comma-separated: compositions that no network may see
+    # Folder of measured patterns that join the unlabelled ones of an SGAN.
+    data.unlabelled_measured = config_dict.placeholder(str)
     return data
+
+
+def _augmentation() -> ConfigDict:
+    """Whether patterns are measured anew in every epoch, and which effects training sees then.
+
+    Evaluation always has all of them.
+    """
+    return ConfigDict({"enabled": False, **dict.fromkeys(EFFECTS, True)})
 
 
 def _model() -> ConfigDict:
@@ -111,6 +127,7 @@ def _model() -> ConfigDict:
     model.dropout = 0.1
     model.real_fake_head = False  # D from an output of its own instead of Z/(Z + 1)
     model.balanced_start = False  # D starts near 1/2 instead of K/(K + 1)
+    model.coverage_channel = False  # a second input, which tells where a pattern was measured
     model.generator = "paper"  # or "subpixel": most layers at low resolution, a fifth of the work
     return model
 

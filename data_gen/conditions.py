@@ -74,7 +74,8 @@ def conditions(instrument: Instrument, sample: Sample, count: int = 1) -> np.nda
 def reaching_in(rows: np.ndarray, low: float, high: float) -> np.ndarray:
     """Returns rows whose range of reflections is that of which something is seen on a grid.
 
-    Peaks within three widths outside the grid are drawn for their tails.
+    Peaks within three widths outside the grid, or outside a row's own range where that is
+    narrower, are drawn for their tails.
 
     Args:
         rows: Conditions.
@@ -82,18 +83,19 @@ def reaching_in(rows: np.ndarray, low: float, high: float) -> np.ndarray:
         high: Last point of the grid in degrees.
     """
     rows = rows.copy()
-    first, last = low - _REACH_IN * _widths(rows, low), high + _REACH_IN * _widths(rows, high)
-    rows["two_theta_min"] = np.maximum(first, low / 2)
-    rows["two_theta_max"] = np.maximum(np.minimum(last, _LARGEST_TWO_THETA), high)
+    lows, highs = np.maximum(rows["two_theta_min"], low), np.minimum(rows["two_theta_max"], high)
+    first, last = lows - _REACH_IN * _widths(rows, lows), highs + _REACH_IN * _widths(rows, highs)
+    rows["two_theta_min"] = np.maximum(first, lows / 2)
+    rows["two_theta_max"] = np.maximum(np.minimum(last, _LARGEST_TWO_THETA), highs)
     return rows
 
 
-def _widths(rows: np.ndarray, two_theta: float) -> np.ndarray:
+def _widths(rows: np.ndarray, two_theta: np.ndarray) -> np.ndarray:
     """Returns no less than the full width at half maximum of a peak, in degrees."""
-    theta = math.radians(two_theta / 2)
-    tangent = math.tan(theta)
+    theta = np.radians(two_theta / 2)
+    tangent = np.tan(theta)
     caglioti = np.sqrt(np.maximum((rows["u"] * tangent + rows["v"]) * tangent + rows["w"], 0.0))
-    return caglioti + rows["x"] * tangent + rows["y"] / math.cos(theta)
+    return caglioti + rows["x"] * tangent + rows["y"] / np.cos(theta)
 
 
 def check_conditions(rows: np.ndarray) -> str:

@@ -124,6 +124,7 @@ def simulate_under(
         table: The crystals.
         which: Number of the crystal that each pattern is of; crystals may come again.
         rows: One row of `data_gen.conditions.CONDITIONS` per pattern, all for the same radiation.
+            Reflections outside a row's own range of 2θ are not drawn.
         grid: 2θ of the points in degrees, in equal steps.
         scattering_lengths: Table of neutron scattering lengths.
         cells: Cell to take in place of the crystal's own, a, b, c in Å and angles in degrees; it

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.symmetry import ClassList, class_list
+from sgan_jax.grids import GRIDS, POINTS
 from sgan_jax.models.generator import LAYERS, output_length
 
 METHODS = ("sgan", "supervised")
@@ -28,6 +29,7 @@ _CHOICES = {
     "method": METHODS,
     "preset": PRESETS,
     "data.split_by": ("random", "formula"),
+    "data.grid": tuple(GRIDS),
     "data.scattering_lengths": ("periodictable", "sears1992"),
     "model.generator": tuple(LAYERS),
     "optimizer.schedule": ("constant", "cosine"),
@@ -120,12 +122,16 @@ def name_of_classes(config: ConfigDict) -> str:
 
 
 def _check_combinations(config: dict[str, Any]) -> None:
-    if config["method"] == "sgan" and config["label_fraction"] >= LARGEST_LABEL_FRACTION:
+    measured = config["data"]["unlabelled_measured"]
+    all_labelled = config["label_fraction"] >= LARGEST_LABEL_FRACTION
+    if config["method"] == "sgan" and all_labelled and measured is None:
         raise InputError(
             f"config.label_fraction={config['label_fraction']} leaves no unlabelled patterns for "
             "an SGAN; lower it or train with METHOD supervised (--config=FILE:supervised)"
         )
+    _check_augmentation(config)
     points = len(instrument(config["data"]["instrument"]).two_theta)
+    points = POINTS if config["augmentation"]["enabled"] else points
     made = output_length(config["model"]["generator"])
     if config["method"] == "sgan" and points != made:
         raise InputError(
@@ -137,6 +143,27 @@ def _check_combinations(config: dict[str, Any]) -> None:
         raise InputError(
             f"config.optimizer.warmup_steps={config['optimizer']['warmup_steps']}: must be less "
             f"than config.num_steps={config['num_steps']}"
+        )
+
+
+def _check_augmentation(config: dict[str, Any]) -> None:
+    data = config["data"]
+    if not config["augmentation"]["enabled"]:
+        for name, value in (("grid", "two_theta"), ("unlabelled_measured", None)):
+            if data[name] != value:
+                raise InputError(
+                    f"config.data.{name}={data[name]} needs simulated measurements; set "
+                    "config.augmentation.enabled=True, as configs/measured.py does"
+                )
+    elif not config["model"]["coverage_channel"]:
+        raise InputError(
+            "config.augmentation.enabled=True makes patterns with parts that were not measured; "
+            "set config.model.coverage_channel=True"
+        )
+    if data["unlabelled_measured"] is not None and config["method"] != "sgan":
+        raise InputError(
+            f"config.data.unlabelled_measured={data['unlabelled_measured']}: only an SGAN learns "
+            "from unlabelled patterns; train with METHOD sgan (--config=FILE:sgan)"
         )
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +18,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from sgan_jax.grids import Grid
 from sgan_jax.metrics import Reliability, row_normalised
 
 DPI = 150
-_styled = mpl.rc_context(
+styled = mpl.rc_context(
     {
         "font.family": "DejaVu Sans",
         "font.size": 9.0,
@@ -41,6 +43,8 @@ _styled = mpl.rc_context(
         "figure.dpi": DPI,
     }
 )
+"""Decorator of functions that draw, for the style that all pictures share."""
+
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
     "#0072B2",
     "#E69F00",
@@ -63,7 +67,30 @@ SYSTEM_COLOURS = {
 MANY_CLASSES = 30
 """From here on classes are shown by crystal system instead of one by one."""
 
-_ANGLE_LABEL = "scattering angle 2θ (°)"
+
+class PatternAxis(NamedTuple):
+    """What patterns are drawn over.
+
+    Attributes:
+        points: One for each intensity.
+        label: What they are.
+        scale: `linear` or `log`.
+    """
+
+    points: Float[np.ndarray, " grid"]
+    label: str
+    scale: str = "linear"
+
+
+def angle_axis(two_theta: Float[np.ndarray, " grid"]) -> PatternAxis:
+    """Scattering angles in degrees."""
+    return PatternAxis(two_theta, "scattering angle 2θ (°)")
+
+
+def spacing_axis(grid: Grid) -> PatternAxis:
+    """The points of a network's grid, in 1/d."""
+    scale = "log" if grid.axis == "log_d" else "linear"
+    return PatternAxis(grid.centres, "1/d (Å⁻¹)", scale)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -81,7 +108,7 @@ def figure_to_image(figure: Figure) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-@_styled
+@styled
 def class_distribution(
     names: Sequence[str],
     systems: Sequence[str],
@@ -163,9 +190,9 @@ def _runs(systems: Sequence[str]) -> list[tuple[str, int, int]]:
     return runs
 
 
-@_styled
+@styled
 def example_patterns(
-    two_theta: Float[np.ndarray, " grid"],
+    axis: PatternAxis,
     patterns: Float[np.ndarray, "m grid"],
     titles: Sequence[str],
     systems: Sequence[str],
@@ -173,8 +200,8 @@ def example_patterns(
     """One pattern below the other, each named and in the colour of its crystal system.
 
     Args:
-        two_theta: Scattering angles in degrees.
-        patterns: Intensities in [0, 1].
+        axis: Of all patterns.
+        patterns: Intensities in [0, 1]; negative where not measured.
         titles: What each pattern is of.
         systems: The crystal system of each.
     """
@@ -185,23 +212,23 @@ def example_patterns(
     for panel in panels[len(titles) :]:
         panel.set_visible(False)
     for panel, pattern, title, system in zip(panels, patterns, titles, systems, strict=False):
-        _pattern_panel(panel, two_theta, pattern, SYSTEM_COLOURS[system])
+        _pattern_panel(panel, axis, pattern, SYSTEM_COLOURS[system])
         panel.set_title(title, loc="right", pad=1.5, fontsize=8)
-    figure.supxlabel(_ANGLE_LABEL, fontsize=9)
+    figure.supxlabel(axis.label, fontsize=9)
     figure.supylabel("relative intensity", fontsize=9)
     return figure
 
 
-@_styled
+@styled
 def generated_patterns(
-    two_theta: Float[np.ndarray, " grid"],
+    axis: PatternAxis,
     generated: Float[np.ndarray, "m grid"],
     real: Float[np.ndarray, "m grid"],
 ) -> Figure:
     """What the generator makes (right) beside real patterns (left).
 
     Args:
-        two_theta: Scattering angles in degrees.
+        axis: Of all patterns.
         generated: Patterns of the generator.
         real: As many patterns of the data set.
     """
@@ -209,22 +236,23 @@ def generated_patterns(
     panels = figure.subplots(len(real), 2, sharex=True, sharey=True, squeeze=False)
     for column, patterns, colour in ((0, real, BLUE), (1, generated, VERMILION)):
         for panel, pattern in zip(panels[:, column], patterns, strict=True):
-            _pattern_panel(panel, two_theta, pattern, colour)
+            _pattern_panel(panel, axis, pattern, colour)
     panels[0, 0].set_title("real")
     panels[0, 1].set_title("generated")
-    figure.supxlabel(_ANGLE_LABEL, fontsize=9)
+    figure.supxlabel(axis.label, fontsize=9)
     figure.supylabel("relative intensity", fontsize=9)
     return figure
 
 
-def _pattern_panel(axes: Axes, two_theta: np.ndarray, pattern: np.ndarray, colour: str) -> None:
-    axes.plot(two_theta, pattern, color=colour, lw=0.7)
-    axes.set_xlim(two_theta[0], two_theta[-1])
+def _pattern_panel(axes: Axes, axis: PatternAxis, pattern: np.ndarray, colour: str) -> None:
+    axes.plot(axis.points, np.where(pattern >= 0, pattern, np.nan), color=colour, lw=0.7)
+    axes.set_xlim(axis.points[0], axis.points[-1])
+    axes.set_xscale(axis.scale)
     axes.set_ylim(-0.03, 1.05)
     axes.set_yticks([0, 1])
 
 
-@_styled
+@styled
 def confusion_matrix(
     counts: Int[np.ndarray, "k k"], names: Sequence[str], systems: Sequence[str]
 ) -> Figure:
@@ -322,7 +350,7 @@ _CURVES = {
 """Panels of `training_curves`: axis label → scalar name → legend and colour."""
 
 
-@_styled
+@styled
 def training_curves(
     history: Mapping[str, tuple[np.ndarray, np.ndarray]], prior_top1: float | None = None
 ) -> Figure:
@@ -365,7 +393,7 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, colour
     axes.plot(steps[window - 1 :], mean, color=colour, label=label)
 
 
-@_styled
+@styled
 def reliability_diagram(table: Reliability, calibration_error: float) -> Figure:
     """Accuracy against confidence; a calibrated network lies on the diagonal.
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
 from sgan_jax.devices import AXIS
+from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
@@ -106,7 +107,12 @@ def make_gradients(
             unlabelled = batch["unlabelled"]["pattern"]
             generation = _Generation(generator, state.generator, len(unlabelled), root, state.step)
             adversarial, more = _adversarial(
-                discriminate, state.params, unlabelled, generation, config.loss.target_noise
+                discriminate,
+                state.params,
+                unlabelled,
+                generation,
+                config.loss.target_noise,
+                config.model.coverage_channel,
             )
             metrics |= more
         return jax.lax.pmean((Gradients(result, adversarial), metrics), AXIS)
@@ -166,13 +172,15 @@ def _adversarial(
     unlabelled: Float[Array, "batch grid"],
     generation: _Generation,
     target_noise: float,
+    masked: bool,
 ) -> tuple[AdversarialGradients, Metrics]:
     """Gradients of the unsupervised and of the generator's loss.
 
     Generator and discriminator run forward once, and backward once: both losses look at a
     generated pattern through its log-odds alone, and the discriminator couples no two patterns,
     so the cotangents that reach a generated pattern from the two losses are multiples of each
-    other.
+    other. Where patterns have parts that were not measured, each generated one takes those of a
+    real one.
     """
     count = len(unlabelled)
     target_real = generation.target("real", 1.0, target_noise)
@@ -182,6 +190,8 @@ def _adversarial(
     def judge(
         params: Params, generated: Float[Array, "batch grid"]
     ) -> Float[Array, "twice_the_batch"]:
+        if masked:
+            generated = jnp.where(unlabelled >= 0, generated, NOT_MEASURED)
         patterns = jnp.concatenate([unlabelled, generated])
         return discriminate(params, patterns, "unsupervised").real_logit
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import logging
 import math
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,17 +16,24 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Int, Int32
+from jaxtyping import Bool, Float32, Int, Int32
 from ml_collections import ConfigDict
 
 from data_gen.builder import build
 from data_gen.errors import InputError
+from data_gen.instrument import instrument
 from data_gen.spec import DatasetSpec
+from data_gen.species import parse_formula
 from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
 from sgan_jax import processes, splits
+from sgan_jax.augmentation.crystals import crystal_table
+from sgan_jax.augmentation.effects import EFFECTS, Effects
+from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.config import classes_of
 from sgan_jax.dataset_index import Texts, dataset_index
+from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
+from sgan_jax.grids import GRIDS
 from sgan_jax.memory import available_memory
 from sgan_jax.passes import Passes
 from sgan_jax.prefetch import ahead
@@ -33,6 +41,10 @@ from sgan_jax.records import Patterns, Records, StreamedPatterns, in_memory
 
 HostBatch = dict[str, dict[str, np.ndarray]]
 """A `gradients.Batch` of NumPy arrays, not yet split over devices."""
+
+_ELEMENT = re.compile("[A-Z][a-z]?")
+_MEASURED_EVERY = 4
+"""One in so many unlabelled patterns is a measured one, where there are any."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,18 +56,23 @@ class Dataset:
     Attributes:
         patterns: Intensities in [0, 1] of (n, grid); ``patterns[rows]`` of an array of row numbers
             gives them in memory.
+        axis: What they are to be drawn over.
+        measured: Measured patterns without labels, on the same grid; often none.
         labels: Index of each pattern's class in `class_list`.
         space_groups: Space group numbers.
         ids: Unique names of the structures.
         formulas: Their compositions.
         class_list: The classes.
         split: Which patterns are test, labelled, validation and unlabelled.
-        n_left_out: Patterns whose space group is in no class; not counted elsewhere.
+        n_left_out: Patterns whose space group is in no class, or whose composition is left out;
+            not counted elsewhere.
         fingerprint: Identity of the data set they come from.
         rejected_by_reason: Structures that could not serve.
     """
 
     patterns: Patterns
+    axis: PatternAxis
+    measured: Float32[np.ndarray, "m grid"]
     labels: Int32[np.ndarray, " n"]
     space_groups: Int32[np.ndarray, " n"]
     ids: Texts
@@ -105,6 +122,7 @@ class Dataset:
             "n_validation": len(self.split.validation),
             "n_test": len(self.split.test),
             "n_left_out": self.n_left_out,
+            "n_unlabelled_measured": len(self.measured),
             "n_classes": self.num_classes,
             "n_classes_present": len(np.unique(self.labels)),
             "classes_without_label": self.classes_without_label,
@@ -154,7 +172,7 @@ def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
     index = dataset_index(records, built["fingerprint"])
     class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
     labels = class_list.index_of_space_group[index.space_groups].astype(np.int32)
-    kept = labels >= 0
+    kept = (labels >= 0) & ~_has_formula(index.formulas, config.data.formulas_left_out)
     index, labels = index.select(kept), labels[kept]
     split = splits.split(
         index.ids,
@@ -164,9 +182,13 @@ def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
         split_by=config.data.split_by,
         validation_fraction=config.validation_fraction,
     )
-    _check(split, labels, config)
+    measured = _measured(config)
+    _check(split, labels, config, len(measured))
+    patterns, axis = _patterns(records, np.flatnonzero(kept), split, config)
     dataset = Dataset(
-        patterns=_patterns(StreamedPatterns(records, np.flatnonzero(kept)), config.data.streamed),
+        patterns=patterns,
+        axis=axis,
+        measured=measured,
         labels=labels,
         space_groups=index.space_groups,
         ids=index.ids,
@@ -181,7 +203,62 @@ def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
     return dataset
 
 
-def _patterns(files: StreamedPatterns, streamed: bool | None) -> Patterns:
+def _has_formula(formulas: Texts, wanted: str) -> Bool[np.ndarray, " n"]:
+    """Which formulas are among some, separated by commas, however their elements are ordered."""
+    compositions = {_composition(text) for text in wanted.split(",") if text.strip()}
+    if frozenset() in compositions:
+        raise InputError(
+            f"config.data.formulas_left_out={wanted}: separate formulas such as PbSO4 by commas"
+        )
+    if not compositions:
+        return np.zeros(len(formulas), bool)
+    elements = {frozenset(name for name, _ in composition) for composition in compositions}
+    return np.fromiter(
+        (
+            frozenset(_ELEMENT.findall(text)) in elements and _composition(text) in compositions
+            for text in formulas
+        ),
+        bool,
+        len(formulas),
+    )
+
+
+def _composition(formula: str) -> frozenset[tuple[str, float]]:
+    """Elements with their shares of the atoms, to a thousandth; empty if it is no formula."""
+    amounts = parse_formula(formula)
+    total = sum(amounts.values())
+    return frozenset((name, round(amount / total, 3)) for name, amount in amounts.items())
+
+
+def _measured(config: ConfigDict) -> Float32[np.ndarray, "m grid"]:
+    folder, grid = config.data.unlabelled_measured, GRIDS[config.data.grid]
+    if folder is None:
+        return np.zeros((0, len(grid.centres)), np.float32)
+    from sgan_jax.unlabelled import prepared_patterns  # only now: readers take time to import
+
+    return prepared_patterns(Path(folder), grid)
+
+
+def _patterns(
+    records: Records, chosen: Int[np.ndarray, " n"], split: splits.Split, config: ConfigDict
+) -> tuple[Patterns, PatternAxis]:
+    """The patterns of some examples, and what they are drawn over."""
+    if not config.augmentation.enabled:
+        files = StreamedPatterns(records, chosen)
+        axis = angle_axis(instrument(config.data.instrument).two_theta)
+        return _stored_patterns(files, config.data.streamed), axis
+    grid = GRIDS[config.data.grid]
+    patterns = AugmentedPatterns(
+        crystal_table(records, chosen),
+        second_phases=np.setdiff1d(np.arange(len(chosen)), split.test),
+        grid=grid,
+        effects=Effects(**{name: config.augmentation[name] for name in EFFECTS}),
+        scattering_lengths=config.data.scattering_lengths,
+    )
+    return patterns, spacing_axis(grid)
+
+
+def _stored_patterns(files: StreamedPatterns, streamed: bool | None) -> Patterns:
     """The patterns of some files where the config wants them.
 
     Left to choose, it takes them into memory if they fill no more than half of what is free, were
@@ -209,26 +286,47 @@ def train_batches(dataset: Dataset, config: ConfigDict, start_step: int) -> Gene
     """
     labelled = Passes(dataset.split.labelled, (config.seed, 0))
     unlabelled = Passes(dataset.split.unlabelled, (config.seed, 1))
+    measured = Passes(np.arange(len(dataset.measured)), (config.seed, 2))
     share = config.batch_size // processes.count()
     offset = processes.index() * share
+    own = slice(offset, offset + share)
+
+    def patterns(rows: Int[np.ndarray, " n"], stream: int, step: int) -> np.ndarray:
+        if isinstance(dataset.patterns, AugmentedPatterns):
+            seeds = config.seed, stream, step
+            return dataset.patterns.drawn(rows, seeds, own, config.batch_size)
+        return dataset.patterns[rows]
+
+    def unlabelled_patterns(first: int, step: int) -> np.ndarray:
+        """Simulated patterns, but in every fourth place a measured one where there are any."""
+        every = _MEASURED_EVERY if len(dataset.split.unlabelled) else 1
+        if every == 1:
+            return dataset.measured[measured[first : first + share]]
+        made = patterns(unlabelled[first : first + share], 1, step)
+        if len(dataset.measured):
+            places = np.arange(-first % every, share, every)
+            start = (first + places[0]) // every if len(places) else 0
+            made[places] = dataset.measured[measured[start : start + len(places)]]
+        return made
 
     def batch(step: int) -> HostBatch:
         first = step * config.batch_size + offset
         rows = labelled[first : first + share]
         made: HostBatch = {
-            "labelled": {"pattern": dataset.patterns[rows], "label": dataset.labels[rows]}
+            "labelled": {"pattern": patterns(rows, 0, step), "label": dataset.labels[rows]}
         }
         if config.method == "sgan":
-            rows = unlabelled[first : first + share]
-            made["unlabelled"] = {"pattern": dataset.patterns[rows]}
+            made["unlabelled"] = {"pattern": unlabelled_patterns(first, step)}
         return made
 
     return ahead(batch, itertools.count(start_step))
 
 
-def _check(split: splits.Split, labels: Int32[np.ndarray, " n"], config: ConfigDict) -> None:
+def _check(
+    split: splits.Split, labels: Int32[np.ndarray, " n"], config: ConfigDict, n_measured: int
+) -> None:
     needed = {"labelled": split.labelled, "test": split.test}
-    if config.method == "sgan":
+    if config.method == "sgan" and not n_measured:
         needed["unlabelled"] = split.unlabelled
     for name, rows in needed.items():
         if len(rows) == 0:

@@ -5,7 +5,6 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
-from data_gen.instrument import instrument
 from sgan_jax import figures, metrics, processes
 from sgan_jax.evaluate import predict_logits, system_of_class
 from sgan_jax.inference import Predict, generate
@@ -34,7 +33,6 @@ class Monitor:
         self._config = config
         self._dataset = dataset
         self._predict = predict
-        self._two_theta = instrument(config.data.instrument).two_theta
         self._rows = {name: _spread(rows) for name, rows in dataset.subsets.items() if len(rows)}
 
     def look(self, state: SganState) -> tuple[dict[str, float], dict[str, Image]]:
@@ -74,7 +72,7 @@ class Monitor:
             root = jax.random.key(self._config.seed)
             real = self._dataset.patterns[self._rows["test"][:PATTERNS_SHOWN]]
             generated = np.asarray(generate(self._config, state.generator, root, len(real)))
-            beside = figures.generated_patterns(self._two_theta, generated, real)
+            beside = figures.generated_patterns(self._dataset.axis, generated, real)
             pictures["generated_patterns"] = figures.figure_to_image(beside)
         return pictures
 

@@ -11,6 +11,7 @@ from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import figures, metrics
 from sgan_jax.dataset_index import Texts
 from sgan_jax.evaluate import system_of_class
+from sgan_jax.figures import PatternAxis
 from sgan_jax.records import Patterns
 
 _LONGEST_FORMULA = 26
@@ -48,7 +49,7 @@ def draw_evaluation(
 
 def draw_examples(
     folder: Path,
-    two_theta: Float[np.ndarray, " grid"],
+    axis: PatternAxis,
     patterns: Patterns,
     space_groups: Int[np.ndarray, " n"],
     formulas: Texts,
@@ -58,7 +59,7 @@ def draw_examples(
 
     Args:
         folder: Where the PNG file goes.
-        two_theta: Scattering angles in degrees.
+        axis: Of all patterns.
         patterns: Patterns of the data set, all with a class in `class_list`.
         space_groups: Their space group numbers.
         formulas: Their compositions.
@@ -76,7 +77,7 @@ def draw_examples(
         for group, row in zip(shown[order], rows, strict=True)
     ]
     figure = figures.example_patterns(
-        two_theta, patterns[rows], titles, [systems[label] for label in labels[rows]]
+        axis, patterns[rows], titles, [systems[label] for label in labels[rows]]
     )
     figures.save_figure(figure, folder / "example_patterns.png")
 
@@ -98,7 +99,7 @@ def draw_training(
 
 def draw_generated(
     folder: Path,
-    two_theta: Float[np.ndarray, " grid"],
+    axis: PatternAxis,
     generated: Float[np.ndarray, "m grid"],
     real: Float[np.ndarray, "m grid"],
 ) -> None:
@@ -106,11 +107,11 @@ def draw_generated(
 
     Args:
         folder: Where the PNG file goes.
-        two_theta: Scattering angles in degrees.
+        axis: Of all patterns.
         generated: Patterns of the generator.
         real: As many patterns of the data set.
     """
-    figure = figures.generated_patterns(two_theta, generated, real)
+    figure = figures.generated_patterns(axis, generated, real)
     figures.save_figure(figure, folder / "generated_patterns.png")
 
 

@@ -59,6 +59,7 @@ def make_discriminator(config: ml_collections.ConfigDict, num_classes: int) -> R
         stem_pool=config.model.stem_pool,
         real_fake_head=config.model.real_fake_head,
         balanced_start=config.model.balanced_start,
+        coverage_channel=config.model.coverage_channel,
     )
 
 

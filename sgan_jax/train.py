@@ -10,7 +10,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
-from data_gen.instrument import instrument
 from sgan_jax import (
     devices,
     input_pipeline,
@@ -163,10 +162,9 @@ def _report(run: Run, predict: Predict) -> None:
 
 
 def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: SganState) -> None:
-    two_theta = instrument(config.data.instrument).two_theta
     report_figures.draw_examples(
         figures,
-        two_theta,
+        dataset.axis,
         dataset.patterns,
         dataset.space_groups,
         dataset.formulas,
@@ -176,7 +174,7 @@ def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: S
         real = dataset.patterns[dataset.split.test[:PATTERNS_SHOWN]]
         root = jax.random.key(config.seed)
         generated = np.asarray(generate(config, state.generator, root, len(real)))
-        report_figures.draw_generated(figures, two_theta, generated, real)
+        report_figures.draw_generated(figures, dataset.axis, generated, real)
 
 
 def _is_due(step: int, every: int, config: ConfigDict) -> bool:

@@ -52,6 +52,18 @@ def test_wide_peaks_reach_in_from_farther_away():
 
 def test_no_range_leaves_what_can_be_measured():
     rows = conditions(instrument("d20"), Sample(size=1.0, strain=0.09))
+    rows["two_theta_min"], rows["two_theta_max"] = 1.0, 179.9
     row = reaching_in(rows, 5.0, 170.0)[0]
     assert (row["two_theta_min"], row["two_theta_max"]) == (2.5, 179.0)
     assert reaching_in(rows, 5.0, 179.5)[0]["two_theta_max"] == 179.5
+
+
+def test_a_narrower_range_of_its_own_is_kept():
+    rows = conditions(instrument("hrpt"), IDEAL, 2)
+    rows["two_theta_min"][0], rows["two_theta_max"][0] = 40.0, 80.0
+    narrow, whole = reaching_in(rows, 10.0, 150.0)
+    alone = reaching_in(rows, 40.0, 80.0)[0]
+    assert (narrow["two_theta_min"], narrow["two_theta_max"]) == pytest.approx(
+        (alone["two_theta_min"], alone["two_theta_max"])
+    )
+    assert whole["two_theta_max"] > 150

@@ -2,6 +2,10 @@
 
 Nothing of the 3029 × 32 values between pattern and pooled output leaves the cache. The backward
 pass computes them again.
+
+Where the network has a channel for coverage, points that were not measured are negative in the
+pattern. Both channels of such a point are 0; elsewhere the second is 1, so that over whole windows
+it adds the sum of its taps.
 """
 
 import numpy as np
@@ -54,20 +58,61 @@ def _larger(a: Lanes, b: Lanes) -> Lanes:
 
 
 @kernel
+def _is_covered(x: Pointer) -> bool:
+    """Whether all of a window was measured."""
+    least = element(x, 0)
+    for tap in range(1, TAPS):
+        least = min(least, element(x, tap))
+    return least >= 0
+
+
+@kernel
+def _sum_of_taps(weight: Pointer) -> Lanes:
+    row = load(weight, 0, zeros(CHANNELS))
+    for tap in range(1, TAPS):
+        row = row + load(weight, tap * CHANNELS, row)
+    return row
+
+
+@kernel
+def _partly_covered(x: Pointer, weight: Pointer, coverage: Pointer) -> Lanes:
+    """The convolution of both channels where some of the window was not measured."""
+    row = zeros(CHANNELS)
+    for tap in range(TAPS):
+        value = element(x, tap)
+        if value >= 0:
+            row = fma(value, load(weight, tap * CHANNELS, row), row)
+            row = row + load(coverage, tap * CHANNELS, row)
+    return row
+
+
+@kernel
 def _normalised_point(
-    x: Pointer, weight: Pointer, first: int, settings: Pointer
+    x: Pointer,
+    weight: Pointer,
+    coverage: Pointer,
+    covered: Lanes,
+    partly: bool,
+    first: int,
+    settings: Pointer,
 ) -> tuple[Lanes, np.float32]:
     """Channels of a point after the layer norm, without its scale and bias; and 1/σ.
 
     Args:
         x: Pointer to the pattern's points from this one on.
         weight: Pointer to the taps.
+        coverage: Pointer to the taps of the channel for coverage.
+        covered: Their sum; zeros if there is no such channel.
+        partly: Whether there is one, and some of the window was not measured.
         first: Number of the point's first value among all of the layer's.
         settings: Pointer to seed and threshold.
     """
-    row = load(weight, 0, zeros(CHANNELS)) * element(x, 0)
-    for tap in range(1, TAPS):
-        row = fma(element(x, tap), load(weight, tap * CHANNELS, row), row)
+    if partly:
+        row = _partly_covered(x, weight, coverage)
+    else:
+        row = covered
+        for tap in range(TAPS):
+            row = fma(element(x, tap), load(weight, tap * CHANNELS, row), row)
     return normalise(drop(row, first, settings), _SHARE)
 
 
@@ -83,7 +128,11 @@ def _groups(points: int, window: int) -> tuple[int, int, int]:
 
 @kernel
 def stem_forward(frame: int, example: int) -> None:
-    """Arguments: patterns, weight, scale, bias, settings. Result: the pooled activations."""
+    """Result: the pooled activations.
+
+    Arguments: patterns, weight, scale, bias, settings, and the taps of the channel for coverage,
+    of which there are none where the network has no such channel.
+    """
     grid = length(frame, 0, 1)
     points = grid - TAPS + 1
     x = offset(argument(frame, 0), example * grid)
@@ -91,6 +140,10 @@ def stem_forward(frame: int, example: int) -> None:
     scale = load(argument(frame, 2), 0, zeros(CHANNELS))
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
+    two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
+    covered = zeros(CHANNELS)
+    if two:
+        covered = _sum_of_taps(coverage)
     out = offset(result(frame, 0), example * result_length(frame, 0, 1) * CHANNELS)
     span, missing, groups = _groups(points, window)
     for group in range(groups):
@@ -98,7 +151,9 @@ def stem_forward(frame: int, example: int) -> None:
         largest = splat(_f(-np.inf), scale)
         for p in range(begin, end):
             first = (example * points + p) * CHANNELS
-            row, _ = _normalised_point(offset(x, p), weight, first, settings)
+            at = offset(x, p)
+            partly = two and not _is_covered(at)
+            row, _ = _normalised_point(at, weight, coverage, covered, partly, first, settings)
             active = gelu(fma(row, scale, bias))
             if window > 1:
                 largest = _larger(largest, active)
@@ -136,11 +191,19 @@ def _gather_pattern(dx: Pointer, begin: int, end: int, ring: Pointer, weight: Po
 
 
 @kernel
+def _gather_coverage(x: Pointer, d: Lanes, d_coverage: Pointer) -> None:
+    """Adds a point's cotangent to those of the taps that meet a measured point."""
+    for tap in range(TAPS):
+        if element(x, tap) >= 0:
+            store(d_coverage, tap * CHANNELS, load(d_coverage, tap * CHANNELS, d) + d)
+
+
+@kernel
 def stem_backward(frame: int, example: int) -> None:
     """Arguments: those of `stem_forward`, and the cotangent of its result.
 
-    Results, for each example: cotangents of weight, scale and bias, and of the pattern unless
-    that result is empty.
+    Results, for each example: cotangents of weight, scale and bias, of the pattern unless that
+    result is empty, and of the taps of the channel for coverage.
     """
     grid = length(frame, 0, 1)
     points = grid - TAPS + 1
@@ -149,7 +212,12 @@ def stem_backward(frame: int, example: int) -> None:
     scale = load(argument(frame, 2), 0, zeros(CHANNELS))
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
-    d_out = offset(argument(frame, 5), example * length(frame, 5, 1) * CHANNELS)
+    two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
+    covered = zeros(CHANNELS)
+    if two:
+        covered = _sum_of_taps(coverage)
+    d_out = offset(argument(frame, 6), example * length(frame, 6, 1) * CHANNELS)
+    d_coverage = offset(result(frame, 4), example * length(frame, 5, 0) * CHANNELS)
     d_weight = offset(result(frame, 0), example * TAPS * CHANNELS)
     dx = offset(result(frame, 3), example * grid)
     towards_pattern = result_length(frame, 3, 1) > 0
@@ -159,6 +227,9 @@ def stem_backward(frame: int, example: int) -> None:
     nothing = zeros(CHANNELS)
     for tap in range(TAPS):
         store(d_weight, tap * CHANNELS, nothing)
+        if two:
+            store(d_coverage, tap * CHANNELS, nothing)
+    d_covered = nothing
     for j in range(_RING):
         store(ring, j * CHANNELS, nothing)
     d_scale, d_bias = nothing, nothing
@@ -166,7 +237,9 @@ def stem_backward(frame: int, example: int) -> None:
         begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
         for p in range(begin, end):
             j, first = p - begin, (example * points + p) * CHANNELS
-            row, inverse = _normalised_point(offset(x, p), weight, first, settings)
+            at = offset(x, p)
+            partly = two and not _is_covered(at)
+            row, inverse = _normalised_point(at, weight, coverage, covered, partly, first, settings)
             value, slope = gelu_and_slope(fma(row, scale, bias))
             store(rows, j * CHANNELS, row)
             set_element(inverses, j, inverse)
@@ -182,13 +255,25 @@ def stem_backward(frame: int, example: int) -> None:
             d_scale, d_bias = fma(d, row, d_scale), d_bias + d
             d = drop(pull_back(d * scale, row, element(inverses, j), _SHARE), first, settings)
             store(ring, (p % _RING) * CHANNELS, d)
+            if two:
+                if _is_covered(offset(x, p)):
+                    d_covered = d_covered + d
+                else:
+                    _gather_coverage(offset(x, p), d, d_coverage)
         for tap in range(TAPS):
             row = load(d_weight, tap * CHANNELS, nothing)
             for p in range(begin, end):
-                row = fma(element(x, p + tap), load(ring, (p % _RING) * CHANNELS, row), row)
+                value = element(x, p + tap)
+                if two:
+                    value = max(value, _f(0))
+                row = fma(value, load(ring, (p % _RING) * CHANNELS, row), row)
             store(d_weight, tap * CHANNELS, row)
         if towards_pattern:
             _gather_pattern(dx, begin, end, ring, weight)
+    if two:
+        for tap in range(TAPS):
+            row = load(d_coverage, tap * CHANNELS, nothing)
+            store(d_coverage, tap * CHANNELS, row + d_covered)
     store(result(frame, 1), example * CHANNELS, d_scale)
     store(result(frame, 2), example * CHANNELS, d_bias)
     if towards_pattern:

@@ -41,7 +41,7 @@ NO_DROPOUT = Dropout(np.uint32(0), 0.0)
 
 def stem_block(
     patterns: Float[Array, "batch grid"],
-    weight: Float[Array, "taps 1 channels"],
+    weight: Float[Array, "taps inputs channels"],
     affine: Affine,
     dropout: Dropout,
     window: int,
@@ -49,16 +49,19 @@ def stem_block(
     """Convolution, dropout, layer norm, GELU and max pool.
 
     Args:
-        patterns: Powder patterns.
-        weight: Taps of the convolution, which pads nothing.
+        patterns: Powder patterns. With two inputs, points that were not measured are negative.
+        weight: Taps of the convolution, which pads nothing. The first input is the intensity, a
+            second one is 1 where it was measured and 0 elsewhere; there the intensity is 0, too.
         affine: Of the layer norm.
         dropout: Of the convolution's output.
         window: Length of the pooling windows, padded by half of it; 1 pools nothing.
     """
     settings = _settings(dropout, window)
-    fits = weight.shape == (stem.TAPS, 1, stem.CHANNELS) and window <= stem.LARGEST_WINDOW
+    taps, inputs, channels = weight.shape
+    fits = (taps, channels) == (stem.TAPS, stem.CHANNELS) and window <= stem.LARGEST_WINDOW
     if fits and kernels.serve(patterns):
-        return _fused_stem(window, patterns, weight, *affine, settings)
+        coverage = weight[:, 1:] if inputs > 1 else jnp.zeros((0, 1, channels), weight.dtype)
+        return _fused_stem(window, patterns, weight[:, :1], *affine, settings, coverage)
     return plain_stem(window, patterns, weight, *affine, settings)
 
 
@@ -91,7 +94,10 @@ def plain_stem(
     window: int, patterns: Array, weight: Array, scale: Array, bias: Array, settings: Array
 ) -> Array:
     """`stem_block` in plain JAX."""
-    x = _drop(convolve_plainly(patterns[:, :, None], weight, 1, 0), settings)
+    x = patterns[:, :, None]
+    if weight.shape[1] > 1:
+        x = jnp.concatenate([jnp.maximum(x, 0), (x >= 0).astype(x.dtype)], axis=-1)
+    x = _drop(convolve_plainly(x, weight, 1, 0), settings)
     x = jax.nn.gelu(_layer_norm(x, scale, bias), approximate=False)
     return x if window == 1 else max_pool(x, window, window // 2)
 
@@ -158,14 +164,20 @@ def _per_example(batch: int, *arrays: Array) -> tuple[jax.ShapeDtypeStruct, ...]
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _fused_stem(
-    window: int, patterns: Array, weight: Array, scale: Array, bias: Array, settings: Array
+    window: int,
+    patterns: Array,
+    weight: Array,
+    scale: Array,
+    bias: Array,
+    settings: Array,
+    coverage: Array,
 ) -> Array:
     batch, grid = patterns.shape
     points = grid - stem.TAPS + 1
     if window > 1:
         points = (points + 2 * (window // 2) - window) // window + 1
     shape = jax.ShapeDtypeStruct((batch, points, stem.CHANNELS), jnp.float32)
-    return stem.forward(shape, patterns, weight, scale, bias, settings)
+    return stem.forward(shape, patterns, weight, scale, bias, settings, coverage)
 
 
 def _stem_forward(window: int, patterns: Any, *others: Any) -> tuple[Array, Any]:  # noqa: ANN401
@@ -176,12 +188,20 @@ def _stem_forward(window: int, patterns: Any, *others: Any) -> tuple[Array, Any]
 
 def _stem_backward(window: int, residuals: Any, d: Array) -> tuple[Array | None, ...]:  # noqa: ANN401
     operands, wanted = residuals
-    patterns, weight, scale, bias, _ = operands
+    patterns, weight, scale, bias, _, coverage = operands
     towards_patterns = jnp.zeros((len(patterns), patterns.shape[1] * wanted.shape[1]))
-    results = (*_per_example(len(patterns), weight, scale, bias), *_like(towards_patterns))
-    d_weight, d_scale, d_bias, d_patterns = stem.backward(results, *operands, d)
+    results = (
+        *_per_example(len(patterns), weight, scale, bias),
+        *_like(towards_patterns),
+        *_per_example(len(patterns), coverage),
+    )
+    d_weight, d_scale, d_bias, d_patterns, d_coverage = stem.backward(results, *operands, d)
     sums = (total.sum(axis=0) for total in (d_weight, d_scale, d_bias))
-    return d_patterns if wanted.shape[1] else jnp.zeros_like(patterns), *sums, None
+    if not wanted.shape[1]:
+        d_patterns = jnp.zeros_like(patterns)
+    elif len(coverage):  # the intensity of a point that was not measured is 0 whatever it says
+        d_patterns = jnp.where(patterns >= 0, d_patterns, 0)
+    return d_patterns, *sums, None, d_coverage.sum(axis=0)
 
 
 _fused_stem.defvjp(_stem_forward, _stem_backward, symbolic_zeros=True)

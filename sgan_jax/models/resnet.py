@@ -43,6 +43,8 @@ class ResNet(nn.Module):
         stem_pool: Max pool 7/7 after the stem, as in the paper's figure; the released code
             leaves it out.
         real_fake_head: A separate dense output for D, as in the released code.
+        coverage_channel: A second input that tells where a pattern was measured, at the price of
+            416 more weights; points that were not are negative. The paper's has none.
         balanced_start: Lower the initial class biases by ln K, so that D starts near 1/2
             instead of near K/(K + 1), where the game's gradients are small.
     """
@@ -52,13 +54,14 @@ class ResNet(nn.Module):
     stem_pool: bool = True
     real_fake_head: bool = False
     balanced_start: bool = False
+    coverage_channel: bool = False
 
     @nn.compact
     def __call__(
         self, patterns: Float[Array, "batch grid"], train: bool = False
     ) -> DiscriminatorOutput:
         """Classifies patterns; with `train` the `dropout` random stream is needed."""
-        weight = Kernel(STEM_CHANNELS, STEM_KERNEL, 1, name="stem")()
+        weight = Kernel(STEM_CHANNELS, STEM_KERNEL, 1 + self.coverage_channel, name="stem")()
         window = STEM_POOL if self.stem_pool else 1
         norm = ChannelNorm(STEM_CHANNELS, name="stem_norm")()
         x = stem_block(patterns, weight, norm, _dropout(self, self.dropout, train), window)
