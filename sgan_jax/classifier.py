@@ -21,17 +21,20 @@ import flax.traverse_util
 import jax
 import numpy as np
 import safetensors.numpy
+import scipy.special
 from jaxtyping import Array, Float, Float32, PyTree
 from safetensors import SafetensorError
 
 from data_gen.errors import InputError
 from data_gen.instrument import Instrument
+from sgan_jax import kernels
+from sgan_jax.grids import GRIDS, NOT_MEASURED, POINTS
 from sgan_jax.models.resnet import ResNet, apply_discriminator
 
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
 FORMAT = "sgan_jax classifier"
-VERSION = 1
+VERSION = 2
 """Of the format; raised with every change after which older programs would misread a model."""
 
 ARCHITECTURE = "resnet18_1d"
@@ -72,9 +75,16 @@ class Classifier:
         description: As given.
         task: `bravais_lattice` or `space_group`.
         classes: What it tells apart, in the order of its answers.
-        instrument: For whose patterns it was trained; their 2θ grid is `instrument.two_theta`.
+        instrument: For whose patterns it was trained, unless for those of all.
+        points: Number of points of a pattern.
+        grid: On which a measured pattern is prepared for it; None where it knows the 2θ of its
+            instrument alone.
+        coverage_channel: Whether it is told where a pattern was not measured.
         temperature: By which logits are divided before they become probabilities; None where it
             was not calibrated.
+        energy_threshold: Least energy of all but one in a hundred of the patterns it was calibrated
+            on; None as before.
+        priors: Share of each class among the labelled patterns that it was trained on.
     """
 
     def __init__(self, description: Mapping[str, Any], weights: Weights) -> None:
@@ -85,9 +95,17 @@ class Classifier:
             for entry in description["classes"]
         )
         self.instrument = Instrument(**description["instrument"])
-        self.temperature: float | None = description["calibration"]["temperature"]
+        axis = description["grid"]
+        self.grid = None if axis is None else GRIDS[axis]
+        self.coverage_channel = bool(description["network"]["coverage_channel"])
+        self.points = _points(description)
+        calibration = description["calibration"]
+        self.temperature: float | None = calibration["temperature"]
         if self.temperature is not None and not self.temperature > 0:
             raise ValueError(f"temperature {self.temperature}")
+        self.energy_threshold: float | None = calibration["energy_threshold"]
+        counts = np.array([each.n_labelled for each in self.classes], np.float64)
+        self.priors = counts / counts.sum()
         scale = description["normalisation"]
         self._range = float(scale["minimum"]), float(scale["maximum"])
         _check_shapes(weight_shapes(description), weights)
@@ -99,8 +117,9 @@ class Classifier:
         """Class logits of patterns.
 
         Args:
-            patterns: Any number of them, on the grid of `instrument`, each without background,
-                from 0 to 1: divided by its maximum.
+            patterns: Any number of them, on the classifier's grid, each without background, from 0
+                to 1: divided by its maximum. With a channel for coverage, points that were not
+                measured are `grids.NOT_MEASURED`.
 
         Raises:
             InputError: They are on another grid, or not normalised.
@@ -123,35 +142,63 @@ class Classifier:
         Raises:
             InputError: As `logits`.
         """
-        return np.asarray(jax.nn.softmax(self.logits(patterns) / (self.temperature or 1.0)))
+        return calibrated(self.logits(patterns), self.temperature)
+
+    def _axis(self) -> str:
+        if self.coverage_channel and self.grid is not None:
+            ends = self.grid.centres[[0, -1]]
+            return f"1/d from {ends[0]:.3g} to {ends[1]:.3g} Å⁻¹ (sgan_jax.grids, {self.grid.axis})"
+        angles, step = self.instrument.two_theta, self.instrument.two_theta_step
+        return f"2θ from {angles[0]:g}° to {angles[-1]:g}° by {step:g}°"
 
     def _few(self, patterns: Float32[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n classes"]:
-        """Pads to a power of two, so that the network is compiled for few shapes."""
+        """Pads to a power of two, so that the network is compiled for few shapes.
+
+        For a single pattern in plain JAX: on a new machine our kernels take seconds to compile.
+        """
         padding = (1 << (len(patterns) - 1).bit_length()) - len(patterns)
         padded = np.pad(patterns, ((0, padding), (0, 0)))
-        return np.asarray(self._apply(self._params, padded))[: len(patterns)]
+        with kernels.unused() if len(patterns) == 1 else contextlib.nullcontext():
+            return np.asarray(self._apply(self._params, padded))[: len(patterns)]
 
     def _checked(self, patterns: Float[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n grid"]:
-        grid = self.instrument.two_theta
         try:
             array = np.asarray(patterns, np.float32)
         except ValueError as error:
             raise InputError(
-                f"patterns: {error}; give one row of {len(grid)} numbers each"
+                f"patterns: {error}; give one row of {self.points} numbers each"
             ) from error
-        if array.ndim != 2 or array.shape[1] != len(grid):
+        if array.ndim != 2 or array.shape[1] != self.points:
             raise InputError(
-                f"patterns of shape {array.shape}: this classifier takes (n, {len(grid)}), 2θ from "
-                f"{grid[0]:g}° to {grid[-1]:g}° by {self.instrument.two_theta_step:g}°; "
-                "interpolate to that grid"
+                f"patterns of shape {array.shape}: this classifier takes (n, {self.points}), "
+                f"{self._axis()}; interpolate to that grid"
             )
         low, high = self._range
-        if not ((array >= low) & (array <= high)).all():  # NaN fails every comparison
+        good = (array >= low) & (array <= high)  # NaN fails every comparison
+        if self.coverage_channel:
+            good |= array == NOT_MEASURED
+        if not good.all():
             raise InputError(
                 f"intensities outside {low:g} to {high:g}, or not a number: subtract the "
                 "background and divide each pattern by its maximum"
             )
         return array
+
+
+def calibrated(
+    logits: Float[np.ndarray, "n classes"], temperature: float | None
+) -> Float32[np.ndarray, "n classes"]:
+    """Probabilities by logits; of temperature 1 where there is none."""
+    return scipy.special.softmax(np.asarray(logits, np.float32) / (temperature or 1.0), axis=1)
+
+
+def energies(logits: Float[np.ndarray, "n classes"]) -> Float32[np.ndarray, " n"]:
+    """How much patterns look like those trained on: the logarithm of the sum of exp(logits).
+
+    In an SGAN it is the log-odds that a pattern is real. As a score of any classifier: W. Liu, X.
+    Wang, J. Owens and Y. Li, NeurIPS 33 (2020) 21464; there with the opposite sign.
+    """
+    return scipy.special.logsumexp(logits, axis=1)
 
 
 def load_classifier(folder: Path | str) -> Classifier:
@@ -231,15 +278,21 @@ def weight_shapes(description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: The network is of a kind that is not known here.
     """
-    grid = Instrument(**description["instrument"]).two_theta
-    pattern = jax.ShapeDtypeStruct((1, len(grid)), np.float32)
-    variables = jax.eval_shape(_network(description).init, jax.random.key(0), pattern)
+    pattern = jax.ShapeDtypeStruct((1, _points(description)), np.float32)
+    with kernels.unused():
+        variables = jax.eval_shape(_network(description).init, jax.random.key(0), pattern)
     return {name: leaf.shape for name, leaf in by_name(variables["params"]).items()}
 
 
 def by_name(params: PyTree[Array]) -> dict[str, Any]:
     """Weights by the names under which they are saved."""
     return dict(flax.traverse_util.flatten_dict(params, sep="."))
+
+
+def _points(description: Mapping[str, Any]) -> int:
+    if description["network"]["coverage_channel"]:
+        return POINTS
+    return len(Instrument(**description["instrument"]).two_theta)
 
 
 def _network(description: Mapping[str, Any]) -> ResNet:

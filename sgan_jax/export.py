@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
-from data_gen.instrument import instrument
+from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
 from sgan_jax import classifier, command_line, metrics, report, workdir
 from sgan_jax.checkpoint import Choice
 from sgan_jax.config import validate
@@ -22,8 +22,11 @@ from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
 from sgan_jax.state import Params, averaged_params
 
-_ANYWHERE = {"dir", "workers", "streamed", "sources"}
+_ANYWHERE = {"dir", "workers", "streamed", "sources", "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
+
+_UNUSUAL = 0.01
+"""Share of the validation patterns that would be taken for something else than patterns."""
 
 
 def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str, Any]:
@@ -72,10 +75,12 @@ def _description(
         "network": {
             "architecture": classifier.ARCHITECTURE,
             "stem_pool": config.model.stem_pool,
+            "coverage_channel": config.model.coverage_channel,
         },
         "task": config.task,
         "classes": _classes(run),
         "instrument": asdict(model),
+        "grid": _grid(config),
         "normalisation": {"minimum": 0.0, "maximum": 1.0},
         "calibration": _calibration(run, params),
         "licence": {
@@ -94,6 +99,12 @@ def _description(
             "versions": report.environment()["versions"],
         },
     }
+
+
+def _grid(config: ConfigDict) -> str | None:
+    """The axis on which measured patterns can be prepared for the network, if there is one."""
+    usual = config.data.instrument == DEFAULT_INSTRUMENT
+    return config.data.grid if config.augmentation.enabled or usual else None
 
 
 def _classes(run: Run) -> list[dict[str, Any]]:
@@ -116,16 +127,20 @@ def _calibration(run: Run, params: Params) -> dict[str, Any]:
     rows = dataset.split.validation
     if len(rows) == 0:
         reason = f"no validation set (config.validation_fraction={config.validation_fraction})"
-        return {"temperature": None, "reason": reason}
+        return {"temperature": None, "energy_threshold": None, "reason": reason}
     predict = make_predict(config, dataset.num_classes)
     logits = predict_logits(predict, params, dataset.patterns, rows, config.batch_size)
     labels = dataset.labels[rows]
     temperature = metrics.fit_temperature(logits, labels)
+    calibrated = logits / temperature
     return {
         "temperature": temperature,
+        "energy_threshold": float(np.quantile(classifier.energies(logits), _UNUSUAL)),
         "n_validation": len(rows),
+        "ece_before": metrics.expected_calibration_error(logits, labels),
+        "ece_after": metrics.expected_calibration_error(calibrated, labels),
         "nll_before": metrics.negative_log_likelihood(logits, labels),
-        "nll_after": metrics.negative_log_likelihood(logits / temperature, labels),
+        "nll_after": metrics.negative_log_likelihood(calibrated, labels),
     }
 
 

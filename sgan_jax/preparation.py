@@ -2,7 +2,8 @@
 
 The stages: points at equal steps of 2θ (`resample`), the background below the peaks
 (`background`), the rest on the grid of the network with parts that were not measured marked as such
-(`to_grid`). This is the definition; training, which prepares thousands of simulated measurements
+(`to_grid`), and the square root of it, in which weak peaks show and the noise of counts is alike at
+all heights. This is the definition; training, which prepares thousands of simulated measurements
 per second, has the same in compiled form (`sgan_jax.kernels.measurement`), to which tests hold it.
 """
 
@@ -53,8 +54,8 @@ class Prepared:
         two_theta: Of the working grid within the measured range, in degrees.
         measured: Intensity there.
         background: Of the measured intensity.
-        network_input: Background removed, on the network's grid, from 0 to 1; `NOT_MEASURED` where
-            nothing was measured.
+        network_input: Background removed, on the network's grid, the square root of its share of
+            the highest peak; `NOT_MEASURED` where nothing was measured.
         coverage: Share of the network's grid that was measured.
         signal: Height of the highest peak over the noise's standard deviation.
         notes: What had to be left out or bridged.
@@ -92,7 +93,7 @@ def prepare(pattern: Measured, wavelength: float, grid: Grid) -> Prepared:
             "knows; give a pattern with peaks, or another --wavelength"
         )
     covered = seen >= 0
-    seen[covered] /= height
+    seen[covered] = np.sqrt(seen[covered] / height)
     return Prepared(
         two_theta=two_theta,
         measured=intensity,

@@ -7,6 +7,7 @@ import pytest
 from flax import linen as nn
 from scipy.special import erf
 
+from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.models import fused
 from sgan_jax.models.layers import Affine
 from tests.gradients import assert_same, random_arrays, value_and_gradients
@@ -26,13 +27,47 @@ def stem_arrays():
     return patterns, 0.3 * weight, 1 + 0.1 * scale, 0.1 * bias
 
 
+def one_input(window, *arrays):
+    return fused._fused_stem(window, *arrays, jnp.zeros((0, 1, 32)))
+
+
 @pytest.mark.parametrize("window", [1, 7])
 @pytest.mark.parametrize("rate", RATES)
 def test_compiled_stem_equals_the_plain_one(window, rate):
     arrays = stem_arrays()
-    compiled = lambda *a: fused._fused_stem(window, *a, settings(rate, window))  # noqa: E731
+    compiled = lambda *a: one_input(window, *a, settings(rate, window))  # noqa: E731
     plain = lambda *a: fused.plain_stem(window, *a, settings(rate, window))  # noqa: E731
     assert_same(value_and_gradients(compiled, *arrays), value_and_gradients(plain, *arrays))
+
+
+@pytest.mark.parametrize("window", [1, 7])
+@pytest.mark.parametrize("rate", RATES)
+def test_compiled_stem_with_coverage_equals_the_plain_one(window, rate):
+    patterns, _, scale, bias = stem_arrays()
+    (weight,) = random_arrays(2, (13, 2, 32))
+    points = jnp.arange(GRID)
+    ends = (points < 400) | (points >= 2900)
+    holes = (points == 700) | ((points > 1000) & (points < 1009))
+    nothing = points >= 0
+    patterns = jnp.where(jnp.stack([ends, ends | holes, nothing]), NOT_MEASURED, patterns)
+    arrays = patterns, 0.3 * weight, scale, bias
+    dropout = fused.Dropout(jnp.uint32(12345), rate)
+    compiled = lambda x, w, *affine: fused.stem_block(x, w, Affine(*affine), dropout, window)  # noqa: E731
+    plain = lambda *a: fused.plain_stem(window, *a, settings(rate, window))  # noqa: E731
+    assert_same(value_and_gradients(compiled, *arrays), value_and_gradients(plain, *arrays))
+
+
+def test_what_was_not_measured_is_unlike_zero():
+    patterns, _, scale, bias = stem_arrays()
+    (weight,) = random_arrays(2, (13, 2, 32))
+    hidden = patterns.at[:, 500:].set(NOT_MEASURED)
+    zero = patterns.at[:, 500:].set(0.0)
+    given = [
+        fused.stem_block(x, weight, Affine(scale, bias), fused.NO_DROPOUT, 7)
+        for x in (hidden, zero)
+    ]
+    assert jnp.array_equal(given[0][:, :70], given[1][:, :70])
+    assert jnp.abs(given[0] - given[1])[:, 75:].max() > 0.1
 
 
 def test_stem_takes_other_lengths_of_patterns():
@@ -40,7 +75,7 @@ def test_stem_takes_other_lengths_of_patterns():
         for window in (1, 7):
             patterns, *weights = stem_arrays()
             patterns = patterns[:, 130 : 130 + length]
-            compiled = fused._fused_stem(window, patterns, *weights, settings(0.1, window))
+            compiled = one_input(window, patterns, *weights, settings(0.1, window))
             plain = fused.plain_stem(window, patterns, *weights, settings(0.1, window))
             assert_same(compiled, plain)
 

@@ -212,7 +212,7 @@ def _rebin(
     edges: Float64[np.ndarray, " grid+1"],
     out: Float32[np.ndarray, " grid"],
 ) -> None:
-    """Means between edges, as `sgan_jax.preparation.to_grid`, divided by the highest."""
+    """Means between edges, see `sgan_jax.preparation.to_grid`; roots of shares of the highest."""
     highest = np.float32(0)
     i, integral, before = 0, 0.0, 0.0  # point below the edge, and integrals to it and to the edge
     last = len(part) - 1
@@ -232,4 +232,4 @@ def _rebin(
     if highest > 0:
         for k in range(len(out)):
             if out[k] >= 0:
-                out[k] /= highest
+                out[k] = math.sqrt(out[k] / highest)

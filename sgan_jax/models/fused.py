@@ -96,7 +96,8 @@ def plain_stem(
     """`stem_block` in plain JAX."""
     x = patterns[:, :, None]
     if weight.shape[1] > 1:
-        x = jnp.concatenate([jnp.maximum(x, 0), (x >= 0).astype(x.dtype)], axis=-1)
+        measured = x >= 0
+        x = jnp.concatenate([jnp.where(measured, x, 0), measured.astype(x.dtype)], axis=-1)
     x = _drop(convolve_plainly(x, weight, 1, 0), settings)
     x = jax.nn.gelu(_layer_norm(x, scale, bias), approximate=False)
     return x if window == 1 else max_pool(x, window, window // 2)
