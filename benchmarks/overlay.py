@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.overlay_cases import CASES, Case, find_structures, phases_of
-from benchmarks.overlay_fit import fit
+from benchmarks.overlay_fit import Measurement, fit
 from benchmarks.overlay_picture import picture
-from benchmarks.overlay_readers import Measurement, read_measurement
 from benchmarks.tables import markdown
 from data_gen.command_line import Parser, exit_status
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, StructureError
 from data_gen.pattern_files import save
+from sgan_jax.measured import read_pattern
 
 _PURPOSE = "Draws simulated patterns over measured ones of known structures."
 _RANGE = (8.0, 160.0)  # degrees: beyond lie the direct beam and the last detectors
@@ -75,7 +75,7 @@ def _row(case: Case, path: Path, known: dict[str, Crystal], out: Path) -> tuple[
         crystals = tuple(phases_of(case, path, known))
     except (InputError, StructureError) as error:
         return (case.file, "-", *["-"] * 8, str(error))
-    measured = _within(read_measurement(path), *_RANGE)
+    measured = _within(_read(path), *_RANGE)
     found = fit(crystals, _without(measured, case.excluded), case.instrument)
     moved = "; ".join(map(_change, crystals, found.crystals))
     save(out / f"{path.stem}.png", picture(case, measured, found, moved))
@@ -92,6 +92,15 @@ def _row(case: Case, path: Path, known: dict[str, Crystal], out: Path) -> tuple[
         f"{found.adapted.peak_residual:.3f}",
         case.remark,
     )
+
+
+def _read(path: Path) -> Measurement:
+    """Reads a pattern; without uncertainties, intensities are taken as counts."""
+    pattern = read_pattern(path)
+    sigma = pattern.sigma
+    if sigma is None:
+        sigma = np.sqrt(np.maximum(pattern.intensity, 1.0))
+    return Measurement(pattern.two_theta, pattern.intensity, sigma)
 
 
 def _within(measured: Measurement, low: float, high: float) -> Measurement:

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.optimize import least_squares
 
-from benchmarks.overlay_readers import Measurement
 from data_gen.conditions import conditions, reaching_in
 from data_gen.crystal import Crystal
 from data_gen.instrument import Instrument
@@ -32,6 +31,20 @@ _CELL_SIZE = 1e-3  # usual relative change of a cell
 _OTHER_SIZES = (0.02, 0.5, 0.1, 0.1, 0.1)  # usual zero shift in degrees, B in Å2, widths
 _ABOVE = 0.01  # of the highest point: where peaks are
 _STEP_SHARE = 0.02  # of these: steps of numerical derivatives
+
+
+class Measurement(NamedTuple):
+    """A measured pattern as it is fitted.
+
+    Attributes:
+        two_theta: In degrees.
+        intensity: In counts or in any other unit.
+        sigma: Standard uncertainty of the intensity; infinite where it is to have no weight.
+    """
+
+    two_theta: Float64[np.ndarray, " points"]
+    intensity: Float64[np.ndarray, " points"]
+    sigma: Float64[np.ndarray, " points"]
 
 
 class Curve(NamedTuple):

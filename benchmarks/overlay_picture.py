@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.overlay_cases import Case
-from benchmarks.overlay_fit import Fit
-from benchmarks.overlay_readers import Measurement
+from benchmarks.overlay_fit import Fit, Measurement
 from data_gen.reflections import powder_lines
 
 _FAINTEST = 1e-3  # of the strongest line: no mark for what is weaker

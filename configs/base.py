@@ -91,6 +91,24 @@ def get_config(
     return config
 
 
+def for_measured_patterns(config: ConfigDict) -> ConfigDict:
+    """Has an experiment's patterns measured anew in every epoch."""
+    config.augmentation.enabled = True
+    config.model.coverage_channel = True
+    config.data.grid = "log_d"
+    config.data.split_by = "formula"
+    config.validation_fraction = 0.05
+    config.batch_size = 64
+    # Patterns never come again, so nothing is learnt by heart. At full speed from the first step on
+    # the network would stay at the prior for thousands of steps.
+    config.model.dropout = 0.0
+    config.optimizer.warmup_steps = 1_000
+    config.log_every = 100
+    config.eval_every = 4_000
+    config.checkpoint_every = 2_000
+    return config
+
+
 def _data() -> ConfigDict:
     data = ConfigDict()
     data.sources = "amcsd"  # comma-separated: amcsd, folders, archives, tables, single files

@@ -104,7 +104,7 @@ def test_without_effects_it_is_the_pattern_of_the_papers_instrument(crystals, ta
         strong = measured & (ideal > 0.15)
         ratio = ours[strong] / ideal[strong]
         # Clipping takes a part of what lies between overlapping peaks.
-        assert np.corrcoef(ours[measured], ideal[measured])[0, 1] > 0.99
+        assert np.corrcoef(ours[measured], ideal[measured])[0, 1] > 0.98
         assert 0.8 < np.median(ratio) < 1.05
 
 

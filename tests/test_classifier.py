@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,14 +19,16 @@ from sgan_jax.classifier import (
     MOST_AT_ONCE,
     WEIGHTS_FILE,
     Classifier,
+    energies,
     load_classifier,
     save_classifier,
     weight_shapes,
 )
+from sgan_jax.grids import GRIDS, NOT_MEASURED
 
 POINTS = 3041
 DESCRIPTION = {
-    "network": {"architecture": ARCHITECTURE, "stem_pool": True},
+    "network": {"architecture": ARCHITECTURE, "stem_pool": True, "coverage_channel": False},
     "task": "bravais_lattice",
     "classes": [
         {"name": "aP", "space_groups": [1, 2], "n_labelled": 7},
@@ -33,21 +36,30 @@ DESCRIPTION = {
         {"name": "hR", "space_groups": [146, 148], "n_labelled": 3},
     ],
     "instrument": asdict(instrument("bt1_ge311")),
+    "grid": "two_theta",
     "normalisation": {"minimum": 0.0, "maximum": 1.0},
-    "calibration": {"temperature": 2.0},
+    "calibration": {"temperature": 2.0, "energy_threshold": -1.5},
+}
+FOR_MEASURED = DESCRIPTION | {
+    "network": {"architecture": ARCHITECTURE, "stem_pool": True, "coverage_channel": True},
+    "grid": "log_d",
 }
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A classifier with random weights."""
+    return with_random_weights(tmp_path / "model", DESCRIPTION)
+
+
+def with_random_weights(folder: Path, description: dict[str, Any]) -> Path:
     rng = np.random.default_rng(0)
     weights = {
         name: rng.normal(0, 0.1, shape).astype(np.float32)
-        for name, shape in weight_shapes(DESCRIPTION).items()
+        for name, shape in weight_shapes(description).items()
     }
-    save_classifier(tmp_path / "model", DESCRIPTION, weights)
-    return tmp_path / "model"
+    save_classifier(folder, description, weights)
+    return folder
 
 
 @pytest.fixture
@@ -63,6 +75,29 @@ def test_a_classifier_says_what_it_is(folder):
     assert classifier.classes[0].n_labelled == 7
     assert classifier.instrument == instrument("bt1_ge311")
     assert classifier.temperature == 2.0
+    assert classifier.energy_threshold == -1.5
+    assert classifier.grid is GRIDS["two_theta"]
+    assert not classifier.coverage_channel
+    np.testing.assert_allclose(classifier.priors, [0.7, 0.0, 0.3])
+
+
+def test_a_classifier_for_measured_patterns_knows_what_was_not_measured(tmp_path, patterns):
+    classifier = load_classifier(with_random_weights(tmp_path / "model", FOR_MEASURED))
+    assert classifier.grid is GRIDS["log_d"]
+    hidden = patterns.copy()
+    hidden[:, :1000] = NOT_MEASURED
+    zero = np.maximum(hidden, 0)
+    assert np.abs(classifier.logits(hidden) - classifier.logits(zero)).max() > 1e-3
+    with pytest.raises(InputError, match="outside 0 to 1"):
+        classifier.logits(hidden - 0.5)
+    with pytest.raises(InputError, match=r"1/d from 0.04 to 0.94 Å⁻¹ .*log_d"):
+        classifier.logits(hidden[:, :100])
+
+
+def test_energies_are_sums_of_exponentials():
+    logits = np.array([[0.0, 1.0, 2.0], [-800.0, -900.0, -1000.0]])
+    wanted = [np.log(1 + np.e + np.e**2), -800.0]
+    np.testing.assert_allclose(energies(logits), wanted, rtol=1e-6)
 
 
 def test_temperature_is_applied_to_probabilities_alone(folder, patterns):
@@ -75,7 +110,8 @@ def test_temperature_is_applied_to_probabilities_alone(folder, patterns):
 def test_without_calibration_probabilities_are_those_of_the_network(folder, patterns):
     path = folder / DESCRIPTION_FILE
     content = json.loads(path.read_text())
-    content["calibration"] = {"temperature": None, "reason": "no validation set"}
+    reason = "no validation set"
+    content["calibration"] = {"temperature": None, "energy_threshold": None, "reason": reason}
     path.write_text(json.dumps(content))
     classifier = load_classifier(folder)
     assert classifier.temperature is None
@@ -155,13 +191,17 @@ def test_weights_of_another_network(folder):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format_version": 2}, r"version 2, and this program reads .* version 1; install"),
+        ({"format_version": 1}, r"version 1, and this program reads .* version 2; install"),
         ({"format": "onnx"}, "of format 'onnx'"),
-        ({"network": {"architecture": "transformer"}}, "unknown architecture 'transformer'"),
+        (
+            {"network": DESCRIPTION["network"] | {"architecture": "transformer"}},
+            "unknown architecture 'transformer'",
+        ),
         ({"classes": None}, "is damaged"),
         ({"instrument": {"name": "d20"}}, "is damaged"),
         ({"instrument": DESCRIPTION["instrument"] | {"wavelength": -1}}, "is damaged.*wavelength"),
         ({"calibration": {"temperature": 0.0}}, "temperature 0"),
+        ({"grid": "q"}, "is damaged"),
         ({"weights": {}}, "is damaged"),
     ],
 )
@@ -227,5 +267,6 @@ def test_nothing_of_the_training_code_is_needed(folder):
         "tensorboard",
     }
     assert {name for name in own if ".models" not in name and ".kernels" not in name} == {
-        "sgan_jax.classifier"
+        "sgan_jax.classifier",
+        "sgan_jax.grids",
     }

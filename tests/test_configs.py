@@ -128,6 +128,35 @@ def test_classes_follow_the_task():
         validate(config)
 
 
+@pytest.mark.parametrize(
+    ("name", "arg", "field", "value", "words"),
+    [
+        ("quickstart", "", "data.grid", "log_d", "needs simulated measurements"),
+        ("quickstart", "", "data.unlabelled_measured", "folder", "needs simulated measurements"),
+        ("quickstart", "", "augmentation.enabled", True, "coverage_channel=True"),
+        ("measured", "space_group", "data.grid", "q", "two_theta, inverse_d, log_d"),
+        ("measured", "space_group", "data.unlabelled_measured", "folder", "only an SGAN"),
+        ("measured", "space_group,sgan", "batch_size", 8, "leaves no unlabelled patterns"),
+    ],
+)
+def test_measurements_need_what_belongs_to_them(name, arg, field, value, words):
+    config = load(name, *([arg] if arg else []))
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(InputError, match=words):
+        validate(config)
+
+
+def test_measured_patterns_alone_may_be_the_unlabelled_ones():
+    config = load("measured", "bravais_lattice,sgan")
+    config.data.unlabelled_measured = "folder"
+    validate(config)
+
+
+def test_unknown_task_of_measured_patterns():
+    with pytest.raises(InputError, match="unknown task 'sgan'; choose from bravais_lattice"):
+        load("measured", "sgan")
+
+
 def test_sgan_needs_the_grid_of_its_generator():
     config = load("quickstart")
     config.data.instrument = "hrpt"

@@ -9,7 +9,7 @@ from data_gen.symmetry import BRAVAIS_LATTICES, class_list
 from sgan_jax import figures, metrics
 from sgan_jax.evaluate import system_of_class
 
-TWO_THETA = np.linspace(3, 155, 200)
+AXIS = figures.angle_axis(np.linspace(3, 155, 200))
 LISTS = {
     "bravais14": class_list("bravais_lattice", "bravais14"),
     "paper144": class_list("space_group", "paper144"),
@@ -18,7 +18,7 @@ LISTS = {
 
 
 def some_patterns(m: int) -> np.ndarray:
-    return np.random.default_rng(m).random((m, len(TWO_THETA)))
+    return np.random.default_rng(m).random((m, len(AXIS.points)))
 
 
 def draw(figure: Figure) -> np.ndarray:
@@ -70,7 +70,7 @@ def test_labels_of_a_picture_do_not_overlap():
 def test_patterns_are_drawn_one_by_one(m):
     systems = system_of_class(LISTS["bravais14"])[:m]
     patterns = some_patterns(m)
-    figure = figures.example_patterns(TWO_THETA, patterns, BRAVAIS_LATTICES[:m], systems)
+    figure = figures.example_patterns(AXIS, patterns, BRAVAIS_LATTICES[:m], systems)
     drawn = {
         axes.get_title(loc="right"): axes.lines[0].get_ydata()
         for axes in figure.axes
@@ -83,7 +83,7 @@ def test_patterns_are_drawn_one_by_one(m):
 
 
 def test_generated_patterns_stand_beside_real_ones():
-    figure = figures.generated_patterns(TWO_THETA, some_patterns(3), some_patterns(3) / 2)
+    figure = figures.generated_patterns(AXIS, some_patterns(3), some_patterns(3) / 2)
     assert [axes.get_title() for axes in figure.axes[:2]] == ["real", "generated"]
     draw(figure)
 
@@ -115,13 +115,13 @@ def test_reliability_diagram_of_a_few_answers():
 
 def test_the_house_style_stays_inside():
     before = dict(mpl.rcParams)
-    figures.generated_patterns(TWO_THETA, some_patterns(1), some_patterns(1))
+    figures.generated_patterns(AXIS, some_patterns(1), some_patterns(1))
     assert dict(mpl.rcParams) == before
 
 
 def test_figures_are_saved_whole(tmp_path: Path):
     path = tmp_path / "figures" / "patterns.png"
-    figure = figures.generated_patterns(TWO_THETA, some_patterns(1), some_patterns(1))
+    figure = figures.generated_patterns(AXIS, some_patterns(1), some_patterns(1))
     figures.save_figure(figure, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(path.parent.iterdir()) == [path]

@@ -9,6 +9,7 @@ from configs import base
 from sgan_jax import kernels, rng
 from sgan_jax.devices import AXIS
 from sgan_jax.gradients import make_gradients
+from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH
 from sgan_jax.models.resnet import apply_discriminator
@@ -18,22 +19,28 @@ from tests.gradients import assert_same
 BATCH, GRID, CLASSES = 4, 3041, 14
 
 
-def make_config(*, stem_pool=True, target_noise=0.0):
+def make_config(*, stem_pool=True, target_noise=0.0, coverage=False):
     config = base.get_config()
+    config.model.coverage_channel = coverage
     config.model.stem_pool = stem_pool
     config.loss.target_noise = target_noise
     config.model.generator = "subpixel"
     return config
 
 
-def make_batch():
+def make_batch(*, coverage=False):
     random = np.random.default_rng(0)
     pattern = lambda: random.random((BATCH, GRID), dtype=np.float32)  # noqa: E731
     label = random.integers(0, CLASSES, BATCH).astype(np.int32)
-    return {
+    batch = {
         "labelled": {"pattern": pattern(), "label": label},
         "unlabelled": {"pattern": pattern()},
     }
+    if coverage:
+        for number, part in enumerate(batch.values()):
+            part["pattern"][1, : 500 * (number + 1)] = NOT_MEASURED
+            part["pattern"][2, 2000:] = NOT_MEASURED
+    return batch
 
 
 def on_one_device(function, *arguments):
@@ -68,7 +75,10 @@ def plain_gradients(config):
             return supervised_loss(logits, batch["labelled"]["label"]).mean()
 
         def log_odds(params, generator_params):
-            patterns = [batch["unlabelled"]["pattern"], generate(generator_params)]
+            real, generated = batch["unlabelled"]["pattern"], generate(generator_params)
+            if config.model.coverage_channel:
+                generated = jnp.where(real >= 0, generated, NOT_MEASURED)
+            patterns = [real, generated]
             return discriminate(params, jnp.concatenate(patterns), "unsupervised").real_logit
 
         def unsupervised(params):
@@ -99,17 +109,19 @@ def all_gradients(config):
     return gradients
 
 
-@pytest.mark.parametrize("target_noise", [0.0, 0.2])
-@pytest.mark.parametrize("confident", [False, True])
-def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident):
+@pytest.mark.parametrize(
+    ("target_noise", "confident", "coverage"),
+    [(0.0, False, False), (0.0, True, False), (0.2, False, False), (0.2, True, True)],
+)
+def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident, coverage):
     """Also where D is so sure that its own loss has hardly a gradient left."""
-    config = make_config(target_noise=target_noise)
+    config = make_config(target_noise=target_noise, coverage=coverage)
     state = create_state(config, CLASSES, GRID)
     if confident:
         head = state.params["classes"]
         params = state.params | {"classes": head | {"bias": head["bias"] - 45}}
         state = state.replace(params=params)
-    arguments = (state, make_batch(), jax.random.key(3))
+    arguments = (state, make_batch(coverage=coverage), jax.random.key(3))
     shared = on_one_device(all_gradients(config), *arguments)
     plain = on_one_device(plain_gradients(config), *arguments)
     assert_same(shared, plain, 1e-4)

@@ -16,6 +16,7 @@ from configs import base
 from data_gen.errors import InputError
 from data_gen.symmetry import class_list
 from sgan_jax import input_pipeline, processes
+from sgan_jax.figures import angle_axis
 from sgan_jax.input_pipeline import Dataset, train_batches
 from sgan_jax.splits import split
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GRID = 7
 
 
-def make_dataset(n: int = 400, label_fraction: float = 0.25) -> Dataset:
+def make_dataset(n: int = 400, label_fraction: float = 0.25, n_measured: int = 0) -> Dataset:
     """Patterns that hold their own number, so that a batch tells where it comes from."""
     classes = class_list("bravais_lattice", "bravais14")
     rng = np.random.default_rng(0)
@@ -31,6 +32,8 @@ def make_dataset(n: int = 400, label_fraction: float = 0.25) -> Dataset:
     ids = tuple(f"id-{row}" for row in range(n))
     return Dataset(
         patterns=np.repeat(np.arange(n, dtype=np.float32), GRID).reshape(n, GRID),
+        axis=angle_axis(np.arange(GRID, dtype=np.float64)),
+        measured=np.repeat(-1.0 - np.arange(n_measured, dtype=np.float32), GRID).reshape(-1, GRID),
         labels=classes.index_of_space_group[space_groups].astype(np.int32),
         space_groups=space_groups,
         ids=ids,
@@ -69,6 +72,32 @@ def test_batches_hold_what_they_say():
         np.testing.assert_array_equal(labelled["label"], dataset.labels[rows])
         assert set(unlabelled["pattern"][:, 0]) <= set(dataset.split.unlabelled)
         assert set(unlabelled) == {"pattern"}
+
+
+def test_one_in_four_unlabelled_patterns_is_a_measured_one_if_there_are_any():
+    dataset, config = make_dataset(n_measured=5), make_config(batch_size=6)
+    first = np.concatenate(
+        [batch["unlabelled"]["pattern"][:, 0] for batch in take(dataset, config, 20)]
+    )
+    np.testing.assert_array_equal(first < 0, np.arange(120) % 4 == 0)
+    shown, counts = np.unique(first[first < 0], return_counts=True)
+    np.testing.assert_array_equal(shown, [-5, -4, -3, -2, -1])
+    assert np.all(counts == 6)
+
+
+def test_measured_patterns_alone_serve_where_all_others_are_labelled():
+    dataset = make_dataset(label_fraction=0.9, n_measured=5)
+    (batch,) = take(dataset, make_config(batch_size=8), 1)
+    assert np.all(batch["unlabelled"]["pattern"] < 0)
+
+
+def test_compositions_are_left_out_however_they_are_written():
+    formulas = np.array(["O4PbS", "BaCo2LaO6", "O2Pb", "Ba0.5CoLa0.5O3", "NaCl"])
+    found = input_pipeline._has_formula(formulas, "PbSO4, La0.5Ba0.5CoO3")
+    np.testing.assert_array_equal(found, [True, True, False, True, False])
+    assert not input_pipeline._has_formula(formulas, "").any()
+    with pytest.raises(InputError, match="separate formulas"):
+        input_pipeline._has_formula(formulas, "PbSO4,no formula")
 
 
 def test_supervised_batches_have_no_unlabelled_part():

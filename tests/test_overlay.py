@@ -6,43 +6,12 @@ import pytest
 
 from benchmarks import overlay
 from benchmarks.overlay_cases import CASES
-from benchmarks.overlay_fit import fit
-from benchmarks.overlay_readers import Measurement, read_measurement
+from benchmarks.overlay_fit import Measurement, fit
 from data_gen.crystal import Crystal
-from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.simulate import simulate
 
 HALITE = Path(__file__).parent / "data" / "halite.cif"
-FILES = {  # (points, first angle, last angle, first intensity, its uncertainty)
-    "GSAS-II-tutorials__PBSO4.CWN": (2919, 10.0, 155.9, 220.0, 220**0.5),
-    "GSAS-II-tutorials__LaMnO3_50k.gsas": (3296, 3.0, 167.75, 523.0, 48.0),
-    "GSAS-II-tutorials__Er2Ge2O7_op2112_Ge113_2K.gss": (2459, 2.025, 124.925, 927.65, 29.15),
-    "GSAS-II-tutorials__Cr2WO6_T150K.dat": (1860, 8.0, 129.919, 78.116, 8.838),
-    "GSAS-II-tutorials__Ba6Co6.xye": (3120, 4.0, 159.95, 90.0, 90**0.5),
-    "pycrysfml__Al2O3.dat": (3296, 3.0, 167.75, 265.0, 265**0.5),
-    "pycrysfml__cuf1k.dat": (2758, 0.1, 137.95, 4.0, 2**0.5),
-    "pycrysfml__maghem.dat": (1582, 1.8, 159.9, 25.0, 12.5**0.5),
-    "EasyDiffractionBeta__g41.cif": (800, 13.6, 93.5, 932.9, 27.8822),
-    "xylib__1517474.cif": (3296, 1.5, 166.25, 5540.0, 160.0),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_measured_patterns_are_read(shared_data, name):
-    measured = read_measurement(shared_data / "measured" / "neutron" / name)
-    found = (len(measured.two_theta), *measured.two_theta[[0, -1]], *np.array(measured[1:])[:, 0])
-    assert found == pytest.approx(FILES[name], rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "one line", "data_x\n_cell_length_a 3\n", "BANK 1 9 2 CONST\n 1 2 3"]
-)
-def test_what_is_no_pattern_is_refused(tmp_path, content):
-    path = tmp_path / ("x.cif" if content.startswith("data_") else "x.dat")
-    path.write_text(content)
-    with pytest.raises(InputError, match="not a pattern of a known format"):
-        read_measurement(path)
 
 
 def test_a_simulated_pattern_is_found_again():

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from data_gen.symmetry import class_list
 from sgan_jax import figures, report_figures
 
-TWO_THETA = np.linspace(3, 155, 50)
+AXIS = figures.angle_axis(np.linspace(3, 155, 50))
 PATTERNS = np.random.default_rng(0).random((6, 50))
 SPACE_GROUPS = np.array([225, 62, 227, 14, 62, 167])
 FORMULAS = ("NaCl", "CaTiO3", "Si", "ZrO2", "Fe2SiO4", "Al2O3")
@@ -45,7 +45,7 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
 )
 def test_one_example_of_each_lattice_or_system(saved, task, classes, expected):
     report_figures.draw_examples(
-        Path(), TWO_THETA, PATTERNS, SPACE_GROUPS, FORMULAS, class_list(task, classes)
+        Path(), AXIS, PATTERNS, SPACE_GROUPS, FORMULAS, class_list(task, classes)
     )
     axes = saved["example_patterns.png"].axes
     formulas = ["ZrO$_{2}$", "CaTiO$_{3}$", "Al$_{2}$O$_{3}$", "NaCl"]

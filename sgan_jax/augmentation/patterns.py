@@ -1,19 +1,17 @@
 """Patterns that are measured anew whenever they are asked for."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from data_gen.instrument import Instrument
 from data_gen.packing import CrystalTable
 from data_gen.simulate import Patterns, simulate_under
 from sgan_jax.augmentation.compiled import measure
 from sgan_jax.augmentation.effects import (
-    ALL,
     NOISE_NUMBERS,
-    TRAINED_INSTRUMENTS,
     Draws,
     Effects,
     draw,
@@ -41,7 +39,6 @@ class AugmentedPatterns:
         grid: On which the patterns are wanted.
         effects: In training.
         scattering_lengths: Table, see `data_gen.scattering`.
-        instruments: Those of the measurements for evaluation.
     """
 
     def __init__(
@@ -51,14 +48,25 @@ class AugmentedPatterns:
         grid: Grid,
         effects: Effects,
         scattering_lengths: str,
-        instruments: Sequence[Instrument] = TRAINED_INSTRUMENTS,
     ) -> None:
         self._table = table
         self._second_phases = second_phases
         self._edges = grid.edges.copy()  # for read-only ones `measure` is compiled once more
         self._effects = effects
         self._scattering_lengths = scattering_lengths
-        self._instruments = instruments
+        self._draw_for_evaluation = draw
+
+    def evaluated_under(
+        self, draw: Callable[[np.random.Generator, int], Draws]
+    ) -> "AugmentedPatterns":
+        """The same crystals, but measured otherwise for evaluation.
+
+        Args:
+            draw: Draws so many measurements.
+        """
+        other = copy.copy(self)
+        other._draw_for_evaluation = draw
+        return other
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,8 +77,7 @@ class AugmentedPatterns:
         """Measures crystals for evaluation."""
         patterns = np.empty((len(rows), self.shape[1]), np.float32)
         for pattern, row in zip(patterns, rows.tolist(), strict=True):
-            rng = np.random.default_rng((_EVALUATION, row))
-            draws = draw(rng, 1, ALL, self._instruments)
+            draws = self._draw_for_evaluation(np.random.default_rng((_EVALUATION, row)), 1)
             pattern[:] = self._measured(np.array([row]), draws)[0]
         return patterns
 
