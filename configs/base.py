@@ -134,7 +134,7 @@ def _data() -> ConfigDict:
 def _augmentation() -> ConfigDict:
     """Whether patterns are measured anew in every epoch, and which effects training sees then.
 
-    Evaluation always has all of them.
+    Evaluation always has all of them but `elements`.
     """
     return ConfigDict({"enabled": False, **dict.fromkeys(EFFECTS, True)})
 

@@ -113,6 +113,7 @@ def simulate_under(
     *,
     scattering_lengths: str = "periodictable",
     cells: Float64[np.ndarray, "patterns 6"] | None = None,
+    exchanged: Int64[np.ndarray, "patterns species"] | None = None,
     threads: int | None = None,
 ) -> Patterns:
     """Computes patterns of packed crystals, each under conditions of its own.
@@ -129,6 +130,8 @@ def simulate_under(
         scattering_lengths: Table of neutron scattering lengths.
         cells: Cell to take in place of the crystal's own, a, b, c in Å and angles in degrees; it
             is given the shape that the crystal's symmetry demands.
+        exchanged: For each pattern and species of the table, by number, the species to take in its
+            place: another compound of the same structure. With neutrons only.
         threads: How many work at the same time; all cores if not given.
 
     Raises:
@@ -140,6 +143,8 @@ def simulate_under(
     distorted = cells is not None
     cells = np.ascontiguousarray(table.cells[which] if cells is None else cells, np.float64)
     count = len(which)
+    if exchanged is not None and exchanged.shape != (count, len(table.species)):
+        raise ValueError(f"exchanged {exchanged.shape}: give {(count, len(table.species))} numbers")
     if rows.dtype != CONDITIONS or rows.shape != (count,) or cells.shape != (count, 6):
         raise ValueError(
             f"{count} patterns, conditions {rows.shape} of type {rows.dtype}, cells "
@@ -148,8 +153,19 @@ def simulate_under(
     _check_steps(grid)
     rows = reaching_in(rows, float(grid[0]), float(grid[-1]))
     radiation = check_conditions(rows)
+    if exchanged is not None and radiation != "neutron":
+        raise ValueError("exchanged: species can be exchanged for neutrons only")
     return _simulate(
-        table, which, cells, distorted, rows, radiation, scattering_lengths, grid, threads
+        table,
+        which,
+        cells,
+        distorted,
+        rows,
+        radiation,
+        scattering_lengths,
+        grid,
+        threads,
+        exchanged,
     )
 
 
@@ -169,9 +185,13 @@ def _simulate(
     scattering_lengths: str,
     grid: Float64[np.ndarray, " points"],
     threads: int | None,
+    exchanged: Int64[np.ndarray, "patterns species"] | None = None,
 ) -> Patterns:
     """Simulates what `simulate_under` has checked."""
     powers, numbers = scatterers(table.species, radiation, scattering_lengths, rows["wavelength"])
+    if exchanged is not None:
+        amplitudes = powers.amplitudes[numbers[:, None], exchanged]
+        powers, numbers = powers._replace(amplitudes=amplitudes), np.arange(len(numbers))
     patterns, statuses = _fill(table, which, cells, distorted, rows, powers, numbers, grid, threads)
     errors = _errors(statuses, table, which, rows, powers, numbers, scattering_lengths, grid)
     return Patterns(patterns, errors)

@@ -131,6 +131,17 @@ def test_every_draw_is_new_and_every_evaluation_the_same(table):
     np.testing.assert_array_equal(whole, patterns_of(table, NONE)[ROWS])
 
 
+def test_exchanged_elements_leave_the_lines_where_they_are(crystals):
+    """Other intensities, the same absences."""
+    table = CrystalTable.of(crystals)
+    only = patterns_of(table, replace(NONE, elements=True))
+    ideal = patterns_of(table, NONE).drawn(np.zeros(40, np.int64), (0,))
+    other = only.drawn(np.zeros(40, np.int64), (0,))
+    changed = np.abs(other - ideal).max(axis=1) > 1e-3
+    assert 8 < changed.sum() < 36  # half of them, but exchanges that touch neither Na nor Cl
+    assert other[:, ideal.max(axis=0) < 1e-3].max() < 0.02
+
+
 def test_a_share_of_a_batch_is_that_part_of_the_whole(table):
     augmented, rows = patterns_of(table), np.arange(8) % 3
     whole = augmented.drawn(rows, (0, 7))

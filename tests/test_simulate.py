@@ -150,6 +150,27 @@ def test_a_distorted_cell_is_given_its_symmetry():
     np.testing.assert_allclose(made.patterns[0], expected, atol=1e-5)
 
 
+def test_species_can_stand_for_one_another():
+    halite = [
+        make([5.64] * 3 + [90] * 3, "-F 4 2 3", pair, [1, 1], [[0, 0, 0], [0.5, 0, 0]])
+        for pair in (("Na", "Cl"), ("K", "F"), ("F", "K"))
+    ]
+    table, chosen = CrystalTable.of(halite[:2]), instrument("d20")
+    number = {symbol: n for n, symbol in enumerate(table.species)}
+    exchanged = np.tile(np.arange(4), (3, 1))
+    exchanged[1, [number["Na"], number["Cl"]]] = number["F"], number["K"]
+    exchanged[2, [number["Na"], number["Cl"]]] = number["K"], number["F"]
+    rows, which = conditions(chosen, IDEAL, 3), np.zeros(3, int)
+    made = simulate_under(table, which, rows, chosen.two_theta, exchanged=exchanged)
+    for pattern, crystal in zip(made.patterns, (halite[0], halite[2], halite[1]), strict=True):
+        np.testing.assert_allclose(pattern, simulate(crystal, chosen), atol=1e-6)
+    with pytest.raises(ValueError, match=r"give \(3, 4\) numbers"):
+        simulate_under(table, which, rows, chosen.two_theta, exchanged=exchanged[:1])
+    xrays = conditions(instrument("cu_kalpha"), IDEAL, 3)
+    with pytest.raises(ValueError, match="neutrons only"):
+        simulate_under(table, which, xrays, chosen.two_theta, exchanged=exchanged)
+
+
 def test_conditions_that_do_not_fit_are_refused():
     table = CrystalTable.of([GADOLINIUM])
     chosen = instrument("d20")

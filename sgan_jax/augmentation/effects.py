@@ -24,6 +24,9 @@ TRAINED_INSTRUMENTS = tuple(i for i in INSTRUMENTS.values() if i.radiation == "n
 UNSEEN_WAVELENGTHS = (1.5482, 1.6215, 2.4395)
 """In Å; nothing within 0.3 % of them is drawn in training, so that tests can have them."""
 
+MOST_SPECIES = 128
+"""That the crystals of a data set may have in all."""
+
 NOISE_NUMBERS = 1 << 22
 """Normally distributed numbers of which every pattern takes a stretch."""
 
@@ -49,6 +52,7 @@ class Effects:
         range: Where measurements begin and end.
         impurity: A second phase.
         lattice: Cells up to 2 % larger or smaller.
+        elements: Other elements on the sites, as in another compound of the same structure.
         stray_peaks: Up to four peaks that belong to no lattice, as of magnetic order.
     """
 
@@ -62,6 +66,7 @@ class Effects:
     range: bool = True
     impurity: bool = True
     lattice: bool = True
+    elements: bool = True
     stray_peaks: bool = True
 
 
@@ -69,6 +74,8 @@ EFFECTS = tuple(field.name for field in fields(Effects))
 """Names of the effects, in the order in which they are drawn."""
 
 ALL = Effects()
+EVALUATED = Effects(elements=False)
+"""All that a measurement does; evaluation is of crystals as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +86,8 @@ class Draws:
         conditions: Rows of `data_gen.conditions.CONDITIONS`.
         measurements: Rows of `compiled.MEASUREMENT`.
         cell_factors: By which the six numbers of each cell are multiplied.
+        exchange: Numbers whose order is that in which the species of the table stand for one
+            another.
         impurity: In [0, 1): which crystal is the second phase; negative: none.
         noise_from: Where the noise of each begins.
     """
@@ -86,6 +95,7 @@ class Draws:
     conditions: np.ndarray
     measurements: np.ndarray
     cell_factors: Float64[np.ndarray, "n 6"]
+    exchange: Float64[np.ndarray, "n species"]
     impurity: Float64[np.ndarray, " n"]
     noise_from: Int64[np.ndarray, " n"]
 
@@ -103,7 +113,7 @@ class Draws:
 def draw(
     rng: np.random.Generator,
     count: int,
-    effects: Effects = ALL,
+    effects: Effects = EVALUATED,
     instruments: Sequence[Instrument] = TRAINED_INSTRUMENTS,
 ) -> Draws:
     """Draws measurements.
@@ -139,6 +149,7 @@ def _ideal(rng: np.random.Generator, count: int) -> Draws:
         conditions=conditions(paper, IDEAL, count),
         measurements=made,
         cell_factors=np.ones((count, 6)),
+        exchange=np.tile(np.arange(MOST_SPECIES, dtype=np.float64), (count, 1)),
         impurity=np.full(count, -1.0),
         noise_from=rng.integers(NOISE_NUMBERS - LENGTH, size=count),
     )
@@ -241,6 +252,13 @@ def _draw_lattice(rng: np.random.Generator, drawn: Draws) -> None:
     factors[:, 3:] = 1 + rng.uniform(-0.005, 0.005, (count, 3))
 
 
+def _draw_elements(rng: np.random.Generator, drawn: Draws) -> None:
+    """Half of the patterns are of compounds whose elements are exchanged for one another."""
+    random = rng.random(drawn.exchange.shape)
+    other = rng.random(len(drawn)) < 0.5
+    drawn.exchange[other] = random[other]
+
+
 def _draw_range(rng: np.random.Generator, drawn: Draws) -> None:
     count = len(drawn)
     usual = rng.random((2, count)) < 0.8
@@ -271,6 +289,7 @@ _STEPS: dict[str, Callable[[np.random.Generator, Draws], None]] = {
     "background": _draw_background,
     "impurity": _draw_impurity,
     "lattice": _draw_lattice,
+    "elements": _draw_elements,
     "range": _draw_range,
     "stray_peaks": _draw_stray_peaks,
 }

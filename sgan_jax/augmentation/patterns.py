@@ -30,8 +30,8 @@ _SINES, _COSINES = np.sin(np.radians(_WORKING / 2)), np.cos(np.radians(_WORKING 
 class AugmentedPatterns:
     """Simulated measurements of the crystals of a data set. Threads may share them.
 
-    `patterns[rows]` measures for evaluation: with all effects, and always the same pattern of a
-    crystal. `drawn` measures for training: with the effects that are wanted, and never the same.
+    `patterns[rows]` measures for evaluation: with all effects but that on its elements, and always
+    the same pattern of a crystal. `drawn` measures for training: with the effects that are wanted, and never the same.
 
     Args:
         table: The crystals.
@@ -152,6 +152,7 @@ class AugmentedPatterns:
             _WORKING,
             scattering_lengths=self._scattering_lengths,
             cells=self._table.cells[rows] * draws.cell_factors,
+            exchanged=np.argsort(draws.exchange[:, : len(self._table.species)], axis=1),
             threads=1,
         )
 
