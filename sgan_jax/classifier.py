@@ -111,7 +111,13 @@ class Classifier:
         _check_shapes(weight_shapes(description), weights)
         network = _network(description)
         self._params = jax.device_put(flax.traverse_util.unflatten_dict(weights, sep="."))
-        self._apply = jax.jit(lambda params, x: apply_discriminator(network, params, x).logits)
+
+        def apply(params: PyTree[Array], x: Float[Array, "n grid"]) -> Float[Array, "n classes"]:
+            return apply_discriminator(network, params, x).logits
+
+        self._apply = jax.jit(apply)
+        quickly = {"xla_backend_optimization_level": 0}
+        self._apply_to_one = jax.jit(apply, compiler_options=quickly)
 
     def logits(self, patterns: Float[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n classes"]:
         """Class logits of patterns.
@@ -154,12 +160,15 @@ class Classifier:
     def _few(self, patterns: Float32[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n classes"]:
         """Pads to a power of two, so that the network is compiled for few shapes.
 
-        For a single pattern in plain JAX: on a new machine our kernels take seconds to compile.
+        For a single pattern in plain JAX and without much optimisation: compiling takes longer than
+        all else, and on a new machine our kernels would take seconds more.
         """
+        if len(patterns) == 1:
+            with kernels.unused():
+                return np.asarray(self._apply_to_one(self._params, patterns))
         padding = (1 << (len(patterns) - 1).bit_length()) - len(patterns)
         padded = np.pad(patterns, ((0, padding), (0, 0)))
-        with kernels.unused() if len(patterns) == 1 else contextlib.nullcontext():
-            return np.asarray(self._apply(self._params, padded))[: len(patterns)]
+        return np.asarray(self._apply(self._params, padded))[: len(patterns)]
 
     def _checked(self, patterns: Float[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n grid"]:
         try:
@@ -198,7 +207,7 @@ def energies(logits: Float[np.ndarray, "n classes"]) -> Float32[np.ndarray, " n"
     In an SGAN it is the log-odds that a pattern is real. As a score of any classifier: W. Liu, X.
     Wang, J. Owens and Y. Li, NeurIPS 33 (2020) 21464; there with the opposite sign.
     """
-    return scipy.special.logsumexp(logits, axis=1)
+    return np.asarray(scipy.special.logsumexp(logits, axis=1))
 
 
 def load_classifier(folder: Path | str) -> Classifier:

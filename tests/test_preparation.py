@@ -5,12 +5,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pybaselines import Baseline
+from scipy.ndimage import uniform_filter1d
 
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.profile import render
 from sgan_jax.grids import GRIDS, NOT_MEASURED
-from sgan_jax.preparation import FIRST, LENGTH, STEP, background, prepare, resample, to_grid
+from sgan_jax.preparation import (
+    CLIPPED,
+    FIRST,
+    LENGTH,
+    SMOOTHED,
+    STEP,
+    background,
+    prepare,
+    resample,
+    to_grid,
+)
 
 WORKING = FIRST + STEP * np.arange(LENGTH)
 LINES = np.array([9.0, 5.2, 4.4, 3.1, 2.7, 2.2, 1.9, 1.6])  # d in Å
@@ -100,6 +112,19 @@ def test_a_smooth_background_is_removed_and_peaks_stay():
     smooth = height * (0.4 + 0.2 * np.exp(-angles / 40) + 0.05 * np.sin(angles / 30))
     found = background(peaks + smooth)
     assert np.abs(found - smooth).max() < 0.04 * height
+
+
+@pytest.mark.parametrize("points", [60, 161, 3000])
+def test_the_background_is_that_of_the_library(points):
+    rng = np.random.default_rng(points)
+    intensity = rng.poisson(100 + 2000 * rng.random(points) ** 20).astype(np.float64)
+    expected, _ = Baseline().snip(
+        uniform_filter1d(intensity, SMOOTHED, mode="nearest"),
+        max_half_window=min(CLIPPED, (points - 1) // 2),
+        decreasing=True,
+        pad_kwargs={"mode": "edge"},
+    )
+    np.testing.assert_array_equal(background(intensity), expected)
 
 
 def test_signal_tells_peaks_from_noise():

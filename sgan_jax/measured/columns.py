@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from sgan_jax.measured.header import TWO_THETA, check_axis, is_in_centidegrees, source_of
 from sgan_jax.measured.limits import MAX_LINE
-from sgan_jax.measured.numerals import is_number, numbers
+from sgan_jax.measured.numerals import Words, is_number, numbers
 from sgan_jax.measured.pattern import PatternError, Scan
 from sgan_jax.measured.records import words_by_column
 
@@ -33,11 +33,11 @@ class _Table:
     """Words of the lines with numbers.
 
     Attributes:
-        columns: Words of each column.
+        columns: Words of each column, or its numbers.
         lines: Number of each line.
     """
 
-    columns: Sequence[Sequence[str]]
+    columns: Sequence[Words]
     lines: Sequence[int]
 
 
@@ -58,19 +58,20 @@ class _Roles:
     notes: tuple[str, ...] = ()
 
 
-def read_columns(lines: Sequence[str], suffix: str = "") -> Scan:
+def read_columns(lines: Sequence[str], suffix: str = "", many: bool = False) -> Scan:
     """Reads columns of numbers under any titles and comments.
 
     Args:
         lines: Of the file.
         suffix: Of its name: ``.fxye`` has its angles in 1/100 degree.
+        many: See `sgan_jax.measured.read_pattern`.
 
     Raises:
         PatternError: There are no such columns, or a line differs from the others.
     """
     first = _first_row(lines)
     header = "\n".join(lines[:first])
-    table = _table(lines, first)
+    table = (_plain_table(lines, first) if many else None) or _table(lines, first)
     labels = _labels(lines[:first], len(table.columns))
     roles = _roles(labels, len(table.columns))
     check_axis(header, labels[roles.angle] if _named(labels, _INTENSITY) else "")
@@ -150,6 +151,16 @@ def _is_row(line: str) -> bool:
 
 def _is_cell(word: str) -> bool:
     return is_number(word) or word in ("", "?", "nan", "NaN")
+
+
+def _plain_table(lines: Sequence[str], first: int) -> _Table | None:
+    """Reads the lines from the first with numbers on, if there are plain numbers only."""
+    from sgan_jax.measured.compiled import table_of  # only here: slow to import
+
+    values = table_of("\n".join([*lines[first:], ""]), len(lines[first].split()))
+    if values is None:
+        return None
+    return _Table(list(np.ascontiguousarray(values.T)), range(first + 1, len(lines) + 1))
 
 
 def _table(lines: Sequence[str], first: int) -> _Table:

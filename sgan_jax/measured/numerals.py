@@ -11,6 +11,9 @@ from sgan_jax.measured.pattern import PatternError
 
 _NUMERAL = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d{1,3})?")
 _MISSING = re.compile(r"\?|\.|-+|\*+|[-+]?nan(?:\(.*\))?|n/?a|[-+]?inf(?:inity)?", re.IGNORECASE)
+Words = Sequence[str] | Float64[np.ndarray, " words"]
+"""What a file has, or already the numbers."""
+
 _MOST_STEPS = 1e9  # of a range
 _LONGEST = 40  # characters of a word that are quoted
 
@@ -39,17 +42,19 @@ def number(word: str, line: int | None = None) -> float:
 
 
 def numbers(
-    words: Sequence[str], line_of: Callable[[int], int | None] = lambda _: None
+    words: Words, line_of: Callable[[int], int | None] = lambda _: None
 ) -> Float64[np.ndarray, " words"]:
     """Returns the numbers of many words; NaN for missing ones.
 
     Args:
-        words: In the order of the file.
+        words: In the order of the file; numbers stay as they are.
         line_of: Returns the number of the line of a word, for the message.
 
     Raises:
         PatternError: A word is no number.
     """
+    if isinstance(words, np.ndarray):
+        return words
     values = _plain(words)
     if values is None and "D" in words[0].upper():
         values = _plain(re.sub("[dD]", "e", " ".join(words)).split(" "))

@@ -15,7 +15,7 @@ from sgan_jax.measured.vendors import read_vendor
 _COMPRESSED = (".gz", ".bz2", ".xz")
 
 
-def read_patterns(path: str | Path) -> list[Pattern]:
+def read_patterns(path: str | Path, many: bool = False) -> list[Pattern]:
     """Reads all patterns of a file: one for each bank, data block or scan.
 
     Read are columns of 2θ and intensity (xy, xye, csv, dat), GSAS, FullProf's formats ``INSTRM`` 0,
@@ -23,13 +23,17 @@ def read_patterns(path: str | Path) -> list[Pattern]:
     RASX, each also compressed by gzip, bzip2 or xz. Where some patterns of a file cannot serve, the
     others are returned with a note.
 
+    Args:
+        path: Of the file.
+        many: Whether many files are to be read, so that it pays to compile what takes longest.
+
     Raises:
         InputError: No pattern of the file can serve; the message names the file, the line if there
             is one, the reason and the remedy.
     """
     path = Path(path)
     try:
-        scans = _scans(read_bytes(path), _suffix(path))
+        scans = _scans(read_bytes(path), _suffix(path), many)
     except PatternError as error:
         raise _error(path, error) from None
     patterns: list[Pattern] = []
@@ -45,13 +49,17 @@ def read_patterns(path: str | Path) -> list[Pattern]:
     return [replace(pattern, notes=(*pattern.notes, *notes)) for pattern in patterns]
 
 
-def read_pattern(path: str | Path) -> Pattern:
+def read_pattern(path: str | Path, many: bool = False) -> Pattern:
     """Reads the pattern of a file; of several the one with the longest range of 2θ, with a note.
+
+    Args:
+        path: Of the file.
+        many: See `read_patterns`.
 
     Raises:
         InputError: See `read_patterns`.
     """
-    patterns = read_patterns(path)
+    patterns = read_patterns(path, many)
     if len(patterns) == 1:
         return patterns[0]
     longest = max(patterns, key=lambda pattern: pattern.two_theta[-1] - pattern.two_theta[0])
@@ -59,7 +67,7 @@ def read_pattern(path: str | Path) -> Pattern:
     return replace(longest, notes=(*longest.notes, note))
 
 
-def _scans(content: bytes, suffix: str) -> list[Scan]:
+def _scans(content: bytes, suffix: str, many: bool) -> list[Scan]:
     if not content.strip():
         raise PatternError("the file is empty", "give a file with a pattern")
     scans = read_vendor(content)
@@ -71,7 +79,7 @@ def _scans(content: bytes, suffix: str) -> list[Scan]:
     lines = text.removesuffix("\n").split("\n")
     if is_gsas(text):
         return read_gsas(lines)
-    return read_fullprof(lines) or [read_columns(lines, suffix)]
+    return read_fullprof(lines) or [read_columns(lines, suffix, many)]
 
 
 def _suffix(path: Path) -> str:

@@ -1,0 +1,234 @@
+"""What answers to measured patterns are worth: `python -m benchmarks.confidence --sources=…`.
+
+Simulated measurements of crystals whose formulas were held back for the test: with the instruments
+and noise of training, and with some never trained on. And patterns that are of no crystal at all,
+which should get no answer.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+from absl import logging
+from jaxtyping import Float, Int
+
+from benchmarks.tables import markdown
+from configs import measured
+from data_gen.instrument import Instrument
+from data_gen.symmetry import ClassList
+from sgan_jax import command_line, figures, input_pipeline, metrics, trained
+from sgan_jax.augmentation.effects import EVALUATED, UNSEEN_WAVELENGTHS, Draws, draw
+from sgan_jax.augmentation.patterns import AugmentedPatterns
+from sgan_jax.classifier import Classifier, load_classifier
+from sgan_jax.evaluate import extinction_group_of_class
+from sgan_jax.measured import Pattern
+from sgan_jax.panel import Panel
+from sgan_jax.presentation import present
+
+_SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)
+
+# Wavelengths of SPODI, ECHIDNA and WOMBAT, which training keeps clear of; widths unlike the others.
+UNSEEN = tuple(
+    Instrument(
+        name,
+        wavelength=wavelength,
+        two_theta_min=3.0,
+        two_theta_max=160.0,
+        two_theta_step=0.05,
+        u=u,
+        v=v,
+        w=w,
+        eta=0.1,
+    )
+    for name, wavelength, (u, v, w) in zip(
+        ("spodi", "echidna", "wombat"),
+        UNSEEN_WAVELENGTHS,
+        ((0.10, -0.18, 0.15), (0.15, -0.35, 0.35), (0.6, -0.5, 0.4)),
+        strict=True,
+    )
+)
+
+
+def draw_unseen(rng: np.random.Generator, count: int) -> Draws:
+    """Measurements with instruments and noise that training never draws."""
+    drawn = draw(rng, count, EVALUATED, UNSEEN)
+    made = drawn.measurements
+    made["counts"] = np.exp(rng.uniform(np.log(80), np.log(2000), count))
+    made["overdispersion"] = rng.uniform(1.3, 1.8, count)  # training: 0.5 to 1.3
+    made["background"] *= (1 + 0.3 * np.sin(np.linspace(0, 12, made["background"].shape[1]))) * 1.3
+    return drawn
+
+
+class Tried(NamedTuple):
+    """Answers to simulated measurements.
+
+    Attributes:
+        logits: Divided by the temperature.
+        labels: True classes.
+        prior_top1: Share of the most frequent class.
+        prior_top5: Share of the five most frequent ones.
+    """
+
+    logits: Float[np.ndarray, "n k"]
+    labels: Int[np.ndarray, " n"]
+    prior_top1: float
+    prior_top5: float
+
+
+def test_set(classifier: Classifier, sources: str, data_dir: str) -> input_pipeline.Dataset:
+    """The data set of the run that a classifier was trained in."""
+    config = measured.get_config(classifier.task)
+    trained = classifier.description["training"]["config"]
+    config.seed, config.data.grid = trained["seed"], trained["data"]["grid"]
+    config.data.sources, config.data.dir = sources, data_dir
+    return input_pipeline.load(config)
+
+
+def tried(
+    classifier: Classifier, dataset: input_pipeline.Dataset, patterns: AugmentedPatterns, count: int
+) -> Tried:
+    """Asks a classifier about crystals of the test set."""
+    rows = np.random.default_rng(0).permutation(dataset.split.test)[:count]
+    counts, labels = dataset.class_counts["labelled"], dataset.labels[rows]
+    return Tried(
+        classifier.logits(patterns[rows]) / (classifier.temperature or 1.0),
+        labels,
+        metrics.prior_top_k(counts, labels, 1),
+        metrics.prior_top_k(counts, labels, 5),
+    )
+
+
+def accuracy_row(name: str, found: Tried, classifier: Classifier, classes: ClassList) -> list[str]:
+    """One line of the table of accuracies."""
+    logits, labels = found.logits, found.labels
+    extinction = "–"
+    if (groups := extinction_group_of_class(classes)) is not None:
+        _, group = np.unique(groups, return_inverse=True)
+        extinction = f"{100 * metrics.grouped_top1(logits, labels, group):.1f}"
+    raw = logits * (classifier.temperature or 1.0)
+    return [
+        name,
+        *(f"{100 * metrics.top_k_accuracy(logits, labels, k):.1f}" for k in (1, 3, 5)),
+        extinction,
+        f"{100 * found.prior_top1:.1f} / {100 * found.prior_top5:.1f}",
+        f"{100 * metrics.expected_calibration_error(raw, labels):.1f} → "
+        f"{100 * metrics.expected_calibration_error(logits, labels):.1f}",
+    ]
+
+
+def share_row(name: str, found: Tried) -> list[str]:
+    """Accuracy where only the surest answers are given."""
+    probability = np.exp(metrics.log_probabilities(found.logits))
+    order = np.argsort(-probability.max(axis=1))
+    right = (probability.argmax(axis=1) == found.labels)[order]
+    return [name, *(f"{100 * right[: round(share * len(right))].mean():.1f}" for share in _SHARES)]
+
+
+# ---------------------------------------------------------------- what is no crystal's pattern
+
+_ANGLES = 5 + 0.1 * np.arange(1450)
+_WAVELENGTH = 1.5403
+_INVERSE_D = 2 * np.sin(np.radians(_ANGLES / 2)) / _WAVELENGTH
+
+
+def _noise(rng: np.random.Generator) -> Float[np.ndarray, " points"]:
+    return np.full(len(_ANGLES), 10 ** rng.uniform(1.5, 4))
+
+
+def _liquid(rng: np.random.Generator) -> Float[np.ndarray, " points"]:
+    """A structure factor of damped waves, as of hard spheres, over incoherent scattering."""
+    q, size = 2 * np.pi * _INVERSE_D, rng.uniform(2.2, 3.2)
+    waves = np.sin(q * size) / (q * size) * np.exp(-((rng.uniform(0.05, 0.15) * q) ** 2))
+    return 10 ** rng.uniform(2, 4) * (1.2 - rng.uniform(0.8, 1.1) * waves)
+
+
+def _empty_can(rng: np.random.Generator) -> Float[np.ndarray, " points"]:
+    """Vanadium: next to nothing but incoherent scattering, with traces of its bcc peaks."""
+    level = 10 ** rng.uniform(2, 3.5)
+    curve = level * (1 + rng.uniform(0, 0.2) * np.cos(np.radians(_ANGLES)))
+    for squared in (2, 4, 6, 8, 10):
+        sine = _WAVELENGTH * squared**0.5 / 3.03 / 2
+        centre = 2 * np.degrees(np.arcsin(sine))
+        curve += 0.02 * level * np.exp(-0.5 * ((_ANGLES - centre) / 0.15) ** 2)
+    return curve
+
+
+NO_CRYSTALS: dict[str, Callable[[np.random.Generator], Float[np.ndarray, " points"]]] = {
+    "noise": _noise,
+    "liquid": _liquid,
+    "empty vanadium can": _empty_can,
+}
+
+
+def declined(panel: Panel, kind: str, count: int) -> float:
+    """Share of patterns of no crystal that get no answer."""
+    rng, terms = np.random.default_rng(0), panel.terms()
+    shown = []
+    for number in range(count):
+        counts = rng.poisson(NO_CRYSTALS[kind](rng)).astype(np.float64)
+        pattern = Pattern(
+            two_theta=_ANGLES,
+            intensity=counts,
+            sigma=None,
+            wavelength=_WAVELENGTH,
+            radiation="neutron",
+            background=None,
+            source=f"{kind} {number}",
+            block="",
+            format="simulated",
+            notes=(),
+        )
+        shown.append(present(pattern, terms))
+    return float(np.mean([not answer.answered for answer in panel.answers(shown)]))
+
+
+# ---------------------------------------------------------------- command line
+
+
+def main() -> None:
+    """Prints the tables; draws the reliability of each classifier."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=list(trained.DEFAULTS.values()))
+    parser.add_argument("--sources", required=True, help="those that the models were trained on")
+    parser.add_argument("--data_dir", default="data")
+    parser.add_argument("--count", type=int, default=2_000, help="patterns of each kind")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for pictures")
+    arguments = parser.parse_args()
+    logging.set_verbosity(logging.ERROR)
+    command_line.keep_compiled_programs()
+    classifiers = [load_classifier(trained.find(name)) for name in arguments.models]
+    accuracies, shares = [], []
+    for classifier in classifiers:
+        dataset = test_set(classifier, arguments.sources, arguments.data_dir)
+        patterns = cast(AugmentedPatterns, dataset.patterns)
+        kinds = {
+            "as in training": patterns,
+            "never trained on": patterns.evaluated_under(draw_unseen),
+        }
+        for kind, measurements in kinds.items():
+            name = f"{classifier.task}, {kind}"
+            found = tried(classifier, dataset, measurements, arguments.count)
+            accuracies.append(accuracy_row(name, found, classifier, dataset.class_list))
+            shares.append(share_row(name, found))
+            if arguments.out:
+                _draw(arguments.out / f"reliability_{name.replace(', ', '_')}.png", found)
+    heading = ["instruments and noise", "top-1, %", "top-3", "top-5"]
+    heading += ["extinction group", "prior of top-1 / top-5", "calibration error"]
+    print(markdown(f"{arguments.count} test crystals", heading, accuracies))
+    heading = ["top-1, %, of the surest", *(f"{100 * share:.0f} %" for share in _SHARES)]
+    print(markdown("Accuracy against share answered", heading, shares))
+    panel = Panel(classifiers)
+    rows = [[kind, f"{100 * declined(panel, kind, 200):.1f}"] for kind in NO_CRYSTALS]
+    print(markdown("Patterns of no crystal", ["200 of each", "without an answer, %"], rows))
+
+
+def _draw(path: Path, found: Tried) -> None:
+    table = metrics.reliability(found.logits, found.labels)
+    error = metrics.expected_calibration_error(found.logits, found.labels)
+    figures.save_figure(figures.reliability_diagram(table, error), path)
+
+
+if __name__ == "__main__":
+    main()
