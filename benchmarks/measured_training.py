@@ -8,8 +8,8 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
@@ -19,7 +19,8 @@ from ml_collections import ConfigDict
 from benchmarks.tables import markdown
 from configs import measured
 from sgan_jax import command_line, devices, metrics
-from sgan_jax.augmentation.effects import EFFECTS
+from sgan_jax.augmentation.effects import ALL, EFFECTS, Effects
+from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.evaluate import predict_logits
 from sgan_jax.grids import GRIDS
 from sgan_jax.inference import make_predict
@@ -74,17 +75,34 @@ def train(config: ConfigDict, dataset: Dataset) -> Outcome:
     )
 
 
-def _variants(part: str) -> Mapping[str, dict[str, object]]:
-    """Fields of the config that differ, by what the variant is called."""
-    if part == "grids":
-        return {axis: {"data.grid": axis} for axis in GRIDS}
-    without = {f"without {name}": {f"augmentation.{name}": False} for name in EFFECTS}
-    none = {f"augmentation.{name}": False for name in EFFECTS}
-    return {"all effects": {}, **without, "no effect": none}
+def _grids(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
+    for axis in GRIDS:
+        config.data.grid = axis
+        yield axis, train(config, load(config))
+
+
+def _effects(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
+    dataset = load(config)
+    patterns = cast(AugmentedPatterns, dataset.patterns)
+    none = Effects(**dict.fromkeys(EFFECTS, False))
+    variants = {"all effects": ALL}
+    variants |= {f"without {name}": dataclasses.replace(ALL, **{name: False}) for name in EFFECTS}
+    for name, effects in (variants | {"no effect": none}).items():
+        changed = dataclasses.replace(dataset, patterns=patterns.trained_with(effects))
+        yield name, train(config, changed)
+
+
+def _throughput(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
+    """By turns, since other work on the machine slows whichever has its turn."""
+    dataset = load(config)
+    made_before = _stored(dataset, config)
+    for turn in ("first", "second"):
+        yield f"measured anew, {turn} turn", train(config, dataset)
+        yield f"made beforehand, {turn} turn", train(config, made_before)
 
 
 def _stored(dataset: Dataset, config: ConfigDict) -> Dataset:
-    """The same data set with one measurement of each training crystal, made beforehand."""
+    """A part of the data set with one measurement of each crystal, in memory."""
     rows = dataset.split.labelled[: 100 * config.batch_size]
     patterns = np.zeros(dataset.patterns.shape, np.float32)
     patterns[rows] = dataset.patterns[rows]
@@ -92,23 +110,13 @@ def _stored(dataset: Dataset, config: ConfigDict) -> Dataset:
     return dataclasses.replace(dataset, patterns=patterns, split=split)
 
 
-def _outcomes(part: str, config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
-    if part == "throughput":
-        dataset = load(config)
-        for turn in ("first", "second"):
-            yield f"measured anew, {turn} turn", train(config, dataset)
-            yield f"made beforehand, {turn} turn", train(config, _stored(dataset, config))
-        return
-    for name, changes in _variants(part).items():
-        changed = ConfigDict(config.to_dict())
-        changed.update_from_flattened_dict(changes)
-        yield name, train(changed, load(changed))
+_PARTS = {"grids": _grids, "effects": _effects, "throughput": _throughput}
 
 
 def main() -> None:
     """Runs one comparison and prints its table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("grids", "effects", "throughput"))
+    parser.add_argument("part", choices=tuple(_PARTS))
     parser.add_argument("--task", default="bravais_lattice")
     parser.add_argument("--sources", default="amcsd", help="as config.data.sources")
     parser.add_argument("--data_dir", default="data")
@@ -124,7 +132,7 @@ def main() -> None:
     found: dict[str, list[Outcome]] = {}
     for seed in range(arguments.seeds):
         config.seed = seed
-        for name, outcome in _outcomes(arguments.part, config):
+        for name, outcome in _PARTS[arguments.part](config):
             found.setdefault(name, []).append(outcome)
             print(f"seed {seed}: {name}: {outcome}", flush=True)
     heading = ["variant", "top-1, %", "prior, %", "nll", "patterns/s"]

@@ -30,8 +30,9 @@ _SINES, _COSINES = np.sin(np.radians(_WORKING / 2)), np.cos(np.radians(_WORKING 
 class AugmentedPatterns:
     """Simulated measurements of the crystals of a data set. Threads may share them.
 
-    `patterns[rows]` measures for evaluation: with all effects but that on its elements, and always
-    the same pattern of a crystal. `drawn` measures for training: with the effects that are wanted, and never the same.
+    `patterns[rows]` measures for evaluation: with all effects but that on the elements, and always
+    the same pattern of a crystal. `drawn` measures for training: with the effects that are wanted,
+    and never the same.
 
     Args:
         table: The crystals.
@@ -66,6 +67,12 @@ class AugmentedPatterns:
         """
         other = copy.copy(self)
         other._draw_for_evaluation = draw
+        return other
+
+    def trained_with(self, effects: Effects) -> "AugmentedPatterns":
+        """The same crystals, but with other effects in training."""
+        other = copy.copy(self)
+        other._effects = effects
         return other
 
     @property
