@@ -25,9 +25,12 @@ MEASUREMENT = np.dtype(
         ("first", np.int64),  # point of the working grid at which the measurement begins
         ("end", np.int64),  # and the one before which it ends
         ("stride", np.int64),  # every so many points are measured; the others lie between
+        ("gap_first", np.int64),  # point with which a gap in the measurement begins
+        ("gap_end", np.int64),  # and the one before which it ends; not after it: there is none
         ("wavelength", np.float64),  # Å
         ("zero", np.float64),  # shift of all angles, degrees
-        ("displacement", np.float64),  # shift ∝ cosθ, degrees
+        ("along", np.float64),  # shift ∝ sin2θ, of a sample off the axis along the beam, degrees
+        ("across", np.float64),  # shift ∝ cos2θ, of one off the axis across the beam, degrees
         ("thermal", np.float64),  # overall B, Å²
         ("impurity", np.float32),  # sum of the second pattern's intensities over the first's
         ("counts", np.float32),  # at the highest peak, background left out; 0: no noise
@@ -78,16 +81,20 @@ def measure(
     for n in range(len(patterns)):
         pattern, row = patterns[n], measurements[n]
         for i in range(len(pattern)):
-            shift = math.radians(row.zero + row.displacement * cosines[i]) / 2
-            positions[i] = 2 * (sines[i] + cosines[i] * shift) / row.wavelength
-        _decay(pattern, row.thermal, sines, row.wavelength)
+            sine, cosine = sines[i], cosines[i]
+            off_axis = row.along * 2 * sine * cosine + row.across * (cosine**2 - sine**2)
+            half_shift = math.radians(row.zero + off_axis) / 2
+            positions[i] = 2 * (sine + cosine * half_shift) / row.wavelength
         if impurity_of[n] >= 0:
             _add_phase(pattern, impurities[impurity_of[n]], row)
+        _decay(pattern, row.thermal, sines, row.wavelength)
         part = pattern[row.first : row.end]
         _add_stray_peaks(part, row)
         _count(part, row, noise[noise_from[n] :])
+        _bridge(part, row)
         _remove_background(part, smooth[: len(part)], padded)
         _rebin(part, positions[row.first : row.end], edges, out[n])
+        _hide_gap(row, positions, edges, out[n])
 
 
 @kernel
@@ -157,6 +164,31 @@ def _count(
         step = (part[start + row.stride] - part[start]) / row.stride
         for j in range(1, row.stride):
             part[start + j] = part[start] + j * step
+
+
+@kernel
+def _bridge(part: Float32[np.ndarray, " points"], row: Any) -> None:  # noqa: ANN401
+    """Draws a line over the gap, from the last point before it to the first behind it."""
+    first, end = row.gap_first - row.first, row.gap_end - row.first
+    if 0 < first < end < len(part):
+        step = (part[end] - part[first - 1]) / (end - first + 1)
+        for j in range(first, end):
+            part[j] = part[first - 1] + (j - first + 1) * step
+
+
+@kernel
+def _hide_gap(
+    row: Any,  # noqa: ANN401
+    positions: Float64[np.ndarray, " working"],
+    edges: Float64[np.ndarray, " grid+1"],
+    out: Float32[np.ndarray, " grid"],
+) -> None:
+    """Marks the gap as not measured."""
+    if row.first < row.gap_first < row.gap_end < row.end:
+        begin, end = positions[row.gap_first - 1], positions[row.gap_end]
+        for k in range(len(out)):
+            if edges[k + 1] > begin and edges[k] < end:
+                out[k] = NOT_MEASURED
 
 
 @kernel

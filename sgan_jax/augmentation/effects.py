@@ -17,12 +17,12 @@ from data_gen.instrument import DEFAULT_INSTRUMENT, INSTRUMENTS, Instrument
 from data_gen.sample import IDEAL
 from sgan_jax.augmentation.compiled import KNOTS, MEASUREMENT, STRAY_PEAKS
 from sgan_jax.grids import GRIDS
-from sgan_jax.preparation import FIRST, LENGTH, STEP
+from sgan_jax.preparation import CLIPPED, FIRST, LENGTH, SMOOTHED, STEP
 
 TRAINED_INSTRUMENTS = tuple(i for i in INSTRUMENTS.values() if i.radiation == "neutron")
 
-UNSEEN_WAVELENGTHS = (1.5482, 1.6215, 2.4395)
-"""In Å; nothing within 0.3 % of them is drawn in training, so that tests can have them."""
+UNSEEN_WAVELENGTHS = (1.36, 1.70, 2.20)
+"""In Å; nothing within 3 % of them is drawn in training, so that tests can have them."""
 
 MOST_SPECIES = 128
 """That the crystals of a data set may have in all."""
@@ -32,6 +32,7 @@ NOISE_NUMBERS = 1 << 22
 
 _WAVELENGTHS = (1.15, 2.60)  # Å
 _LARGEST_INVERSE_D = max(float(grid.edges[-1]) for grid in GRIDS.values())
+_LARGEST_SHIFT = 0.6  # degrees
 _DEGREES = 180 / math.pi
 _SIGMA = 1 / math.sqrt(8 * math.log(2))  # of a Gauss function over its full width at half maximum
 _AXES = np.array([(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (1, 1, 1)])
@@ -114,7 +115,7 @@ def draw(
     rng: np.random.Generator,
     count: int,
     effects: Effects = EVALUATED,
-    instruments: Sequence[Instrument] = TRAINED_INSTRUMENTS,
+    instruments: Sequence[Instrument] | None = None,
 ) -> Draws:
     """Draws measurements.
 
@@ -125,7 +126,8 @@ def draw(
         rng: Source of randomness.
         count: Number of measurements.
         effects: Which effects there are.
-        instruments: Whose wavelengths and widths are varied.
+        instruments: Whose wavelengths and widths are varied; without them, those of training, and
+            for half of the patterns any other wavelength.
     """
     drawn = _ideal(rng, count)
     for name in EFFECTS:
@@ -143,7 +145,7 @@ def _ideal(rng: np.random.Generator, count: int) -> Draws:
     paper = INSTRUMENTS[DEFAULT_INSTRUMENT]
     made = np.zeros(count, MEASUREMENT)
     made["wavelength"] = paper.wavelength
-    made["first"], made["end"] = _points(paper.two_theta_min), _points(paper.two_theta_max)
+    made["first"], made["end"] = _points(paper.two_theta_min), _points(paper.two_theta_max) + 1
     made["stride"], made["overdispersion"], made["envelope"] = 1, 1.0, 1.0
     return Draws(
         conditions=conditions(paper, IDEAL, count),
@@ -161,16 +163,15 @@ def _points(angles: Any) -> Any:  # noqa: ANN401 - numbers or arrays of them
 
 
 def _draw_instrument(
-    rng: np.random.Generator, drawn: Draws, instruments: Sequence[Instrument]
+    rng: np.random.Generator, drawn: Draws, only: Sequence[Instrument] | None
 ) -> None:
-    """Half of the patterns have an instrument's own wavelength, the others any; widths vary."""
-    count, rows = len(drawn), drawn.conditions
+    count, rows, instruments = len(drawn), drawn.conditions, only or TRAINED_INSTRUMENTS
     which = rng.integers(len(instruments), size=count)
     own = np.array([each.wavelength for each in instruments])[which]
     own = own * rng.normal(1, 1e-3, count)
     anything = _log_uniform(rng, *_WAVELENGTHS, count)
     varied = _away_from_unseen(np.where(rng.random(count) < 0.5, own, anything))
-    wavelengths = varied if instruments is TRAINED_INSTRUMENTS else own
+    wavelengths = varied if only is None else own
     rows["wavelength"] = drawn.measurements["wavelength"] = wavelengths
     squared_factor = rng.lognormal(0.0, 0.3, count).clip(0.4, 2.2) ** 2
     for name in ("u", "v", "w"):
@@ -182,8 +183,8 @@ def _draw_instrument(
 
 def _away_from_unseen(wavelengths: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     for unseen in UNSEEN_WAVELENGTHS:
-        too_near = np.abs(wavelengths / unseen - 1) < 3e-3
-        wavelengths = np.where(too_near, wavelengths * 1.01, wavelengths)
+        too_near = np.abs(wavelengths / unseen - 1) < 0.03
+        wavelengths = np.where(too_near, wavelengths * 1.07, wavelengths)
     return wavelengths
 
 
@@ -210,8 +211,9 @@ def _draw_thermal_motion(rng: np.random.Generator, drawn: Draws) -> None:
 
 
 def _draw_shift(rng: np.random.Generator, drawn: Draws) -> None:
-    for name in ("zero", "displacement"):
-        drawn.measurements[name] = rng.normal(0, 0.05, len(drawn)).clip(-0.2, 0.2)
+    """Of the zero point, and of a sample off the axis of a cylindrical diffractometer."""
+    for name in ("zero", "along", "across"):
+        drawn.measurements[name] = rng.normal(0, 0.04, len(drawn)).clip(-0.2, 0.2)
 
 
 def _draw_counting(rng: np.random.Generator, drawn: Draws) -> None:
@@ -265,6 +267,9 @@ def _draw_range(rng: np.random.Generator, drawn: Draws) -> None:
     begins = np.where(usual[0], rng.uniform(2, 12, count), rng.uniform(5, 25, count))
     ends = np.where(usual[1], rng.uniform(115, 168, count), rng.uniform(80, 168, count))
     drawn.measurements["first"], drawn.measurements["end"] = _points(begins), _points(ends)
+    gaps = rng.uniform(10, 150, count), rng.uniform(1, 15, count) * (rng.random(count) < 0.1)
+    drawn.measurements["gap_first"] = _points(gaps[0])
+    drawn.measurements["gap_end"] = _points(gaps[0] + gaps[1])
 
 
 def _draw_stray_peaks(rng: np.random.Generator, drawn: Draws) -> None:
@@ -299,17 +304,23 @@ def widen(drawn: Draws, rows: Int64[np.ndarray, " m"]) -> None:
     """Gives some measurements the shortest wavelength and a wide range, which show most."""
     drawn.conditions["wavelength"][rows] = drawn.measurements["wavelength"][rows] = _WAVELENGTHS[0]
     drawn.measurements["first"][rows], drawn.measurements["end"][rows] = 0, LENGTH
+    drawn.measurements["gap_end"][rows] = 0
     _limit_reflections(drawn)
 
 
 def _limit_reflections(drawn: Draws) -> None:
-    """Spares reflections that are cut off, or whose d no network's grid holds."""
+    """Spares reflections that are cut off, or too far beyond the grids of networks.
+
+    The background within a grid depends on what lies beyond it: peak clipping reaches on from one
+    point to the next, ever more weakly, and twice its widest window is enough.
+    Every measurement also ends with a point that is measured.
+    """
     rows, made = drawn.conditions, drawn.measurements
-    widest = np.abs(made["zero"]) + np.abs(made["displacement"])
-    rows["two_theta_min"] = np.maximum(FIRST + STEP * made["first"] - widest, FIRST)
-    ends = FIRST + STEP * (made["end"] - 1) + widest
+    made["end"] -= (made["end"] - made["first"] - 1) % made["stride"]
+    rows["two_theta_min"] = FIRST + STEP * made["first"]
     sines = np.minimum(rows["wavelength"] * _LARGEST_INVERSE_D / 2, 1.0)
-    rows["two_theta_max"] = np.minimum(ends, 2 * np.degrees(np.arcsin(sines)))
+    limits = 2 * np.degrees(np.arcsin(sines)) + STEP * (2 * CLIPPED + SMOOTHED) + _LARGEST_SHIFT
+    rows["two_theta_max"] = np.minimum(FIRST + STEP * (made["end"] - 1), limits)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float, shape: Any) -> Any:  # noqa: ANN401

@@ -7,10 +7,12 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from data_gen.errors import InputError
 from data_gen.packing import CrystalTable
 from data_gen.simulate import Patterns, simulate_under
 from sgan_jax.augmentation.compiled import measure
 from sgan_jax.augmentation.effects import (
+    MOST_SPECIES,
     NOISE_NUMBERS,
     Draws,
     Effects,
@@ -40,6 +42,9 @@ class AugmentedPatterns:
         grid: On which the patterns are wanted.
         effects: In training.
         scattering_lengths: Table, see `data_gen.scattering`.
+
+    Raises:
+        InputError: The crystals are of too many species.
     """
 
     def __init__(
@@ -50,6 +55,11 @@ class AugmentedPatterns:
         effects: Effects,
         scattering_lengths: str,
     ) -> None:
+        if len(table.species) > MOST_SPECIES:
+            raise InputError(
+                f"the crystals have {len(table.species)} species, and {MOST_SPECIES} can be "
+                "simulated as measurements; name fewer of config.data.sources"
+            )
         self._table = table
         self._second_phases = second_phases
         self._edges = grid.edges.copy()  # for read-only ones `measure` is compiled once more
@@ -112,7 +122,9 @@ class AugmentedPatterns:
         patterns = self._seen(rows, draws)
         impure = np.flatnonzero(draws.impurity >= 0)
         chosen = (draws.impurity[impure] * len(self._second_phases)).astype(np.int64)
-        impurities = self._simulated(self._second_phases[chosen], draws[impure]).patterns
+        others = draws[impure]
+        others.conditions["march"] = 1.0  # its texture is not that of the first phase
+        impurities = self._simulated(self._second_phases[chosen], others).patterns
         number = np.full(len(rows), -1)
         number[impure] = np.arange(len(impure))
         out = np.empty((len(rows), self.shape[1]), np.float32)
