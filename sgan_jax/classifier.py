@@ -80,11 +80,11 @@ class Classifier:
         grid: On which a measured pattern is prepared for it; None where it knows the 2θ of its
             instrument alone.
         coverage_channel: Whether it is told where a pattern was not measured.
+        takes_roots: Whether it is shown square roots of intensities.
         temperature: By which logits are divided before they become probabilities; None where it
             was not calibrated.
         energy_threshold: Least energy of all but one in a hundred of the patterns it was calibrated
             on; None as before.
-        priors: Share of each class among the labelled patterns that it was trained on.
     """
 
     def __init__(self, description: Mapping[str, Any], weights: Weights) -> None:
@@ -104,10 +104,9 @@ class Classifier:
         if self.temperature is not None and not self.temperature > 0:
             raise ValueError(f"temperature {self.temperature}")
         self.energy_threshold: float | None = calibration["energy_threshold"]
-        counts = np.array([each.n_labelled for each in self.classes], np.float64)
-        self.priors = counts / counts.sum()
         scale = description["normalisation"]
         self._range = float(scale["minimum"]), float(scale["maximum"])
+        self.takes_roots = {"linear": False, "root": True}[scale["intensity"]]
         _check_shapes(weight_shapes(description), weights)
         network = _network(description)
         self._params = jax.device_put(flax.traverse_util.unflatten_dict(weights, sep="."))
@@ -124,8 +123,8 @@ class Classifier:
 
         Args:
             patterns: Any number of them, on the classifier's grid, each without background, from 0
-                to 1: divided by its maximum. With a channel for coverage, points that were not
-                measured are `grids.NOT_MEASURED`.
+                to 1: divided by its maximum, and then the square root, if it takes roots. With a
+                channel for coverage, points that were not measured are `grids.NOT_MEASURED`.
 
         Raises:
             InputError: They are on another grid, or not normalised.

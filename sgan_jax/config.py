@@ -9,7 +9,7 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
-from data_gen.instrument import instrument
+from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
 from data_gen.symmetry import ClassList, class_list
 from sgan_jax.grids import GRIDS, POINTS
 from sgan_jax.models.generator import LAYERS, output_length
@@ -155,10 +155,20 @@ def _check_augmentation(config: dict[str, Any]) -> None:
                     f"config.data.{name}={data[name]} needs simulated measurements; set "
                     "config.augmentation.enabled=True, as configs/measured.py does"
                 )
+        if config["model"]["coverage_channel"]:
+            raise InputError(
+                "config.model.coverage_channel=True is for simulated measurements, which alone "
+                "have parts that were not measured; set config.augmentation.enabled=True"
+            )
     elif not config["model"]["coverage_channel"]:
         raise InputError(
             "config.augmentation.enabled=True makes patterns with parts that were not measured; "
             "set config.model.coverage_channel=True"
+        )
+    elif data["instrument"] != DEFAULT_INSTRUMENT:
+        raise InputError(
+            f"config.data.instrument={data['instrument']}: simulated measurements are drawn over "
+            f"all neutron instruments; leave it at {DEFAULT_INSTRUMENT}"
         )
     if data["unlabelled_measured"] is not None and config["method"] != "sgan":
         raise InputError(

@@ -81,7 +81,11 @@ def _description(
         "classes": _classes(run),
         "instrument": asdict(model),
         "grid": _grid(config),
-        "normalisation": {"minimum": 0.0, "maximum": 1.0},
+        "normalisation": {
+            "minimum": 0.0,
+            "maximum": 1.0,
+            "intensity": "root" if config.augmentation.enabled else "linear",
+        },
         "calibration": _calibration(run, params),
         "licence": {
             "code": importlib.metadata.metadata("sgan_jax")["License-Expression"],

@@ -143,6 +143,8 @@ def _logits(
     classifier: Classifier, inputs: Float32[np.ndarray, "n grid"]
 ) -> Float32[np.ndarray, "n classes"]:
     """Class logits; many are filled up to a full batch, so that few programs are compiled."""
+    if not classifier.takes_roots:
+        inputs = np.where(inputs >= 0, inputs**2, inputs)
     if not classifier.coverage_channel:
         inputs = np.maximum(inputs, 0)
     missing = 0 if len(inputs) == 1 else -len(inputs) % MOST_AT_ONCE

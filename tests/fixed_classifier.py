@@ -44,7 +44,11 @@ def write_classifier(
         ],
         "instrument": asdict(instrument(instrument_name)),
         "grid": grid,
-        "normalisation": {"minimum": 0.0, "maximum": 1.0},
+        "normalisation": {
+            "minimum": 0.0,
+            "maximum": 1.0,
+            "intensity": "linear" if grid is None else "root",
+        },
         "calibration": {"temperature": 1.0, "energy_threshold": energy_threshold},
     }
     weights = {

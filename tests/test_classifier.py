@@ -37,12 +37,13 @@ DESCRIPTION = {
     ],
     "instrument": asdict(instrument("bt1_ge311")),
     "grid": "two_theta",
-    "normalisation": {"minimum": 0.0, "maximum": 1.0},
+    "normalisation": {"minimum": 0.0, "maximum": 1.0, "intensity": "linear"},
     "calibration": {"temperature": 2.0, "energy_threshold": -1.5},
 }
 FOR_MEASURED = DESCRIPTION | {
     "network": {"architecture": ARCHITECTURE, "stem_pool": True, "coverage_channel": True},
     "grid": "log_d",
+    "normalisation": {"minimum": 0.0, "maximum": 1.0, "intensity": "root"},
 }
 
 
@@ -78,12 +79,13 @@ def test_a_classifier_says_what_it_is(folder):
     assert classifier.energy_threshold == -1.5
     assert classifier.grid is GRIDS["two_theta"]
     assert not classifier.coverage_channel
-    np.testing.assert_allclose(classifier.priors, [0.7, 0.0, 0.3])
+    assert not classifier.takes_roots
 
 
 def test_a_classifier_for_measured_patterns_knows_what_was_not_measured(tmp_path, patterns):
     classifier = load_classifier(with_random_weights(tmp_path / "model", FOR_MEASURED))
     assert classifier.grid is GRIDS["log_d"]
+    assert classifier.takes_roots
     hidden = patterns.copy()
     hidden[:, :1000] = NOT_MEASURED
     zero = np.maximum(hidden, 0)

@@ -134,6 +134,8 @@ def test_classes_follow_the_task():
         ("quickstart", "", "data.grid", "log_d", "needs simulated measurements"),
         ("quickstart", "", "data.unlabelled_measured", "folder", "needs simulated measurements"),
         ("quickstart", "", "augmentation.enabled", True, "coverage_channel=True"),
+        ("quickstart", "", "model.coverage_channel", True, "augmentation.enabled=True"),
+        ("measured", "space_group", "data.instrument", "hrpt", "leave it at bt1_ge311"),
         ("measured", "space_group", "data.grid", "q", "two_theta, inverse_d, log_d"),
         ("measured", "space_group", "data.unlabelled_measured", "folder", "only an SGAN"),
         ("measured", "space_group,sgan", "batch_size", 8, "leaves no unlabelled patterns"),
