@@ -7,10 +7,9 @@ no answer counts as a wrong one.
 """
 
 import argparse
-import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,13 +27,16 @@ from sgan_jax.answers import Answer, percent
 from sgan_jax.classifier import Classifier
 from sgan_jax.figures import save_figure
 from sgan_jax.grids import GRIDS
+from sgan_jax.measured.manifest import MANIFEST, read_manifest
 from sgan_jax.panel import Panel
 from sgan_jax.predict_figures import answer_figure
 from sgan_jax.presentation import Presented, present_file
 
-MANIFEST = "manifest.csv"
 _PURPOSE = "Names the lattices and space groups of measured patterns, and compares with the truth."
 _ALL_CLASSES = 230
+_COLUMNS = (
+    "file", "wavelength_A", "space_group", "bravais", "multi_phase", "magnetic_order_peaks",
+)  # fmt: skip
 _HEADER = (
     "file", "truth", "answered", "Bravais lattices", "rank", "space groups", "rank",
     "rank of its extinction group",
@@ -123,7 +125,7 @@ MEASURES = (
 )
 
 
-def read_manifest(folder: Path) -> list[Known]:
+def read_known(folder: Path) -> list[Known]:
     """The patterns of a folder.
 
     Raises:
@@ -131,15 +133,14 @@ def read_manifest(folder: Path) -> list[Known]:
     """
     path = folder / MANIFEST
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return [_known(row) for row in csv.DictReader(file)]
-    except OSError as error:
+        return [_known(row) for row in read_manifest(folder, _COLUMNS)]
+    except FileNotFoundError as error:
         raise InputError(f"{path}: {error.strerror}: name a folder with {MANIFEST}") from None
-    except (KeyError, ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: {error!r}: complete its columns, see --help") from None
 
 
-def _known(row: dict[str, str]) -> Known:
+def _known(row: Mapping[str, str]) -> Known:
     space_group = int(row["space_group"]) if row["space_group"] else None
     if space_group and row["bravais"] != bravais_lattice(space_group):
         raise ValueError(f"{row['file']}: lattice {row['bravais']} of space group {space_group}")
@@ -290,8 +291,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, or 2 for bad input."""
     parser = Parser(prog="python -m benchmarks.measured", description=_PURPOSE)
     add = parser.add_argument
-    columns = "file, wavelength_A, space_group, bravais, multi_phase, magnetic_order_peaks"
-    add("--measured", type=Path, required=True, metavar="DIR", help=f"{MANIFEST} with {columns}")
+    contents = f"{MANIFEST} with {', '.join(_COLUMNS)}"
+    add("--measured", type=Path, required=True, metavar="DIR", help=contents)
     add("--model", metavar="NAME|DIR[,…]", help="as for python -m sgan_jax.predict")
     add("--prior", default=priors.PRIORS[0], metavar="NAME", help="as there")
     add("--out", type=Path, metavar="DIR", help="for measured.md, measured.json and a picture each")
@@ -299,7 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    known = read_manifest(options.measured)
+    known = read_known(options.measured)
     models = tuple(options.model.split(",")) if options.model else ()
     panel = Panel(trained.load(trained.TASKS, models), _ALL_CLASSES, options.prior)
     pairs = list(map(partial(ask, panel, options.measured), known))

@@ -156,14 +156,30 @@ def open_table(path: Path | None, top: int) -> Iterator[Table | None]:
         yield None
         return
     part = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        file = part.open("w", newline="", encoding="utf-8", errors="surrogateescape")
     try:
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with file:
             yield Table(file, top)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
+            with writing(path):
+                file.flush()
+        with writing(path):
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Makes the failure to write to a place a mistake of its name.
+
+    Raises:
+        InputError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
 
 
 class Tally:

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -44,7 +45,7 @@ def predict(
     wavelength: float | None = None,
     radiation: str | None = None,
     task: str = _BOTH,
-    models: Sequence[str] = (),
+    models: str | Sequence[str] = (),
     top: int = 5,
     prior: str = "training",
 ) -> Answer:
@@ -55,7 +56,8 @@ def predict(
         wavelength: In Å; needed where the file does not state it, else it goes before.
         radiation: `neutron` or `xray`; likewise.
         task: `bravais_lattice`, `space_group` or `both`.
-        models: Names or folders of classifiers in place of those that come with the package.
+        models: Name or folder of a classifier, or several, in place of those that come with the
+            package.
         top: Candidates in the answer.
         prior: How frequent classes are taken to be: `training`, `flat` or `mp_icsd`.
 
@@ -65,7 +67,8 @@ def predict(
     Raises:
         InputError: An argument is impossible, or a classifier cannot be read.
     """
-    panel = _panel(task, tuple(models), top, prior)
+    models = (models,) if isinstance(models, str) else tuple(models)
+    panel = _panel(task, models, top, prior)
     terms = panel.terms(wavelength, radiation)
     if isinstance(pattern, Pattern):
         presented = present(pattern, terms)
@@ -167,6 +170,8 @@ def _run(options: argparse.Namespace) -> None:
     if not files:
         raise InputError(f"{' '.join(options.files)}: no files in there; name a file or a folder")
     pictures = _pictures(files, options.plot)
+    for folder in {path.parent for path in pictures}:
+        _check_writable(folder)
     command_line.keep_compiled_programs(least_seconds=0.0)
     models = tuple(options.model.split(",")) if options.model else ()
     panel = _panel(options.task, models, options.top, options.prior)
@@ -237,15 +242,21 @@ def _pictures(files: Sequence[str], plot: Path | None) -> list[Path]:
     return paths
 
 
+def _check_writable(folder: Path) -> None:
+    """Fails before the first answer, and not after it."""
+    with bulk.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def _draw(presented: Presented, answer: Answer, path: Path) -> None:
     from sgan_jax.figures import save_figure  # only here: matplotlib is slow to import
     from sgan_jax.predict_figures import answer_figure
 
     axis, stages = next(iter(presented.stages.items()), ("inverse_d", None))
-    try:
+    with bulk.writing(path):
         save_figure(answer_figure(answer, stages, GRIDS[axis]), path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
 
 
 if __name__ == "__main__":

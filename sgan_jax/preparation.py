@@ -4,16 +4,16 @@ The stages: points at equal steps of 2θ (`resample`), the background below the 
 (`background`), the rest on the grid of the network with parts that were not measured marked as such
 (`to_grid`), and the square root of it, in which weak peaks show and the noise of counts is alike at
 all heights. This is the definition; training, which prepares thousands of simulated measurements
-per second, has the same in compiled form (`sgan_jax.kernels.measurement`), to which tests hold it.
+per second, has the same in compiled form (`sgan_jax.augmentation.compiled`); tests hold it to this.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
-from scipy.ndimage import uniform_filter1d
+from jaxtyping import Bool, Float32, Float64, Int64
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from data_gen.errors import InputError
 from sgan_jax.grids import NOT_MEASURED, Grid
@@ -27,9 +27,12 @@ CLIPPED = 80
 """Half width, in points, of the widest peak that is no background: 4°."""
 
 _WIDEST_GAP = 0.5  # degrees without a point that are bridged; wider ones were not measured
-_PEAK = 5  # points averaged to tell a weak peak from noise
-_BESIDE = 30  # points from a peak to where it has ended; the humps of liquids have not
+_WIDEST_GAP_IN_STEPS = 1.5  # that are bridged where steps are coarse
+_COARSEST = 1.0  # degrees between points, beyond which peaks fall through
+_PEAK = 0.25  # degrees averaged to tell a weak peak from noise
+_BESIDE = 1.5  # degrees from a peak to where it has ended; the humps of liquids have not
 _BLOCK = 200  # points over which the noise is much the same
+_ROUNDED = 1e-3  # relative: by what intensities may miss the multiples of a count
 _NORMAL_MEDIAN = 0.6745  # of |x| where x is normally distributed with σ = 1
 
 
@@ -58,11 +61,12 @@ class Prepared:
         network_input: Background removed, on the network's grid, the square root of its share of
             the highest peak; `NOT_MEASURED` where nothing was measured.
         coverage: Share of the network's grid that was measured.
+        missing: Share of the measured range that lies in gaps.
         signal: By how many standard deviations of the noise the clearest peak rises over what is
-            1.5° beside it; noise alone reaches 6.
+            1.5° beside it, without its highest point; noise alone rarely reaches 5.
         sharpness: The highest of such rises as a share of the highest point: below 0.25 for
             liquids, above 0.3 even for crystallites of 15 nm.
-        notes: What had to be left out or bridged.
+        notes: What had to be left out.
     """
 
     two_theta: Float64[np.ndarray, " points"]
@@ -70,9 +74,33 @@ class Prepared:
     background: Float64[np.ndarray, " points"]
     network_input: Float32[np.ndarray, " grid"]
     coverage: float
+    missing: float
     signal: float
     sharpness: float
     notes: tuple[str, ...]
+
+
+class Points(NamedTuple):
+    """A measurement without points closer to each other than the working grid's.
+
+    Attributes:
+        numbers: Of the points of the working grid that they are next to.
+        two_theta: In degrees.
+        intensity: Mean of the measured points next to the same point of the working grid.
+        averaged: How many measured points that was on average.
+        quantum: What one count amounts to, for the noise of counting; 0 where it is not known.
+    """
+
+    numbers: Int64[np.ndarray, " cells"]
+    two_theta: Float64[np.ndarray, " cells"]
+    intensity: Float64[np.ndarray, " cells"]
+    averaged: float
+    quantum: float
+
+    @property
+    def step(self) -> float:
+        """Between points next to each other, in degrees."""
+        return float(np.median(np.diff(self.two_theta)))
 
 
 def prepare(pattern: Measured, wavelength: float, grid: Grid, many: bool = False) -> Prepared:
@@ -85,10 +113,11 @@ def prepare(pattern: Measured, wavelength: float, grid: Grid, many: bool = False
         many: Whether many patterns are prepared, so that it pays to compile what takes longest.
 
     Raises:
-        InputError: Too little of it lies on the working grid, or it is not higher anywhere than
-            its background.
+        InputError: Too little of it lies on the working grid, its steps are too coarse, or it is
+            not higher anywhere than its background.
     """
-    two_theta, intensity, there = resample(pattern.two_theta, pattern.intensity)
+    points = averaged(pattern.two_theta, pattern.intensity)
+    two_theta, intensity, there = resample(points)
     low = background(intensity, many)
     net = np.maximum(intensity - low, 0.0)
     seen = to_grid(two_theta, net, there, wavelength, grid)
@@ -98,7 +127,6 @@ def prepare(pattern: Measured, wavelength: float, grid: Grid, many: bool = False
             "no point is higher than the background within the lattice spacings that the network "
             "knows; give a pattern with peaks, or another --wavelength"
         )
-    signal, sharpness = _clearest_peak(intensity, low)
     covered = seen >= 0
     seen[covered] = np.sqrt(seen[covered] / height)
     return Prepared(
@@ -107,28 +135,18 @@ def prepare(pattern: Measured, wavelength: float, grid: Grid, many: bool = False
         background=low,
         network_input=seen.astype(np.float32),
         coverage=float(covered.mean()),
-        signal=signal,
-        sharpness=sharpness,
-        notes=_notes(pattern.two_theta, there),
+        missing=float(1 - there.mean()),
+        signal=_signal(points, low),
+        sharpness=_sharpness(intensity - low),
+        notes=_notes(pattern.two_theta),
     )
 
 
-def resample(
-    two_theta: Float64[np.ndarray, " n"], intensity: Float64[np.ndarray, " n"]
-) -> tuple[
-    Float64[np.ndarray, " points"], Float64[np.ndarray, " points"], Bool[np.ndarray, " points"]
-]:
-    """The part of the working grid that a measurement covers, and its intensity there.
-
-    Points closer than the step are averaged; between those farther apart the intensity is
-    interpolated.
-
-    Returns:
-        Angles in degrees, intensities, and whether a point was measured: it was not within a gap
-        of more than half a degree.
+def averaged(two_theta: Float64[np.ndarray, " n"], intensity: Float64[np.ndarray, " n"]) -> Points:
+    """What of a measurement lies on the working grid; points closer than its step are averaged.
 
     Raises:
-        InputError: Too few points.
+        InputError: Too few points, or too far apart.
     """
     numbers = np.rint((two_theta - FIRST) / STEP).astype(np.int64)
     inside = (numbers >= 0) & (numbers < LENGTH)
@@ -139,12 +157,51 @@ def resample(
         )
     angles, values = two_theta[inside], intensity[inside]
     cells, members = np.unique(numbers[inside], return_inverse=True)
-    count = np.bincount(members)
-    angles, values = np.bincount(members, angles) / count, np.bincount(members, values) / count
-    grid = FIRST + STEP * np.arange(cells[0], cells[-1] + 1)
-    place = np.searchsorted(angles, grid).clip(1, len(angles) - 1)
-    there = np.diff(angles)[place - 1] <= _WIDEST_GAP
-    return grid, np.interp(grid, angles, values), there
+    sizes = np.bincount(members)
+    points = Points(
+        cells,
+        np.bincount(members, angles) / sizes,
+        np.bincount(members, values) / sizes,
+        len(angles) / len(cells),
+        _quantum(values),
+    )
+    if points.step > _COARSEST:
+        raise InputError(
+            f"steps of {points.step:.3g} degrees, in which peaks are lost; give a pattern measured "
+            f"in steps of at most {_COARSEST:g}"
+        )
+    return points
+
+
+def _quantum(intensity: Float64[np.ndarray, " n"]) -> float:
+    """What one count amounts to: the lowest intensity if all are multiples of it, or else 1."""
+    if intensity.min() < 0 or not intensity.any():
+        return 0.0
+    for quantum in (float(intensity[intensity > 0].min()), 1.0):
+        counts = intensity / quantum
+        if np.allclose(counts, np.rint(counts), rtol=_ROUNDED, atol=_ROUNDED):
+            return quantum
+    return 0.0
+
+
+def resample(
+    points: Points,
+) -> tuple[
+    Float64[np.ndarray, " points"], Float64[np.ndarray, " points"], Bool[np.ndarray, " points"]
+]:
+    """The part of the working grid that a measurement covers, and its intensity there.
+
+    Between points farther apart than the step the intensity is interpolated.
+
+    Returns:
+        Angles in degrees, intensities, and whether a point was measured: it was not within a gap
+        of more than half a degree or, where the steps are coarser, of more than one and a half.
+    """
+    grid = FIRST + STEP * np.arange(points.numbers[0], points.numbers[-1] + 1)
+    place = np.searchsorted(points.two_theta, grid).clip(1, len(points.two_theta) - 1)
+    bridged = max(_WIDEST_GAP, _WIDEST_GAP_IN_STEPS * points.step)
+    there = np.diff(points.two_theta)[place - 1] <= bridged
+    return grid, np.interp(grid, points.two_theta, points.intensity), there
 
 
 def background(
@@ -201,38 +258,58 @@ def to_grid(
     return seen
 
 
-def _clearest_peak(
-    intensity: Float64[np.ndarray, " points"], low: Float64[np.ndarray, " points"]
-) -> tuple[float, float]:
-    """How far the clearest peak rises over what is beside it.
+def _signal(points: Points, low: Float64[np.ndarray, " points"]) -> float:
+    """The largest rise of a peak over what is beside it, in standard deviations of the noise there.
 
-    The noise is taken block by block, from differences of averages that share no point; its median
-    passes over peaks.
-
-    Returns:
-        The largest rise in standard deviations of the noise there, and the largest rise as a share
-        of the highest point above the background.
+    A peak is at least two points, and rises even without the highest of them.
     """
-    net = uniform_filter1d(intensity - low, _PEAK, mode="nearest")
-    differences = np.abs(net[4 * _PEAK :] - 2 * net[2 * _PEAK : -2 * _PEAK] + net[: -4 * _PEAK])
-    blocks = len(differences) // _BLOCK
-    medians = np.median(differences[: blocks * _BLOCK].reshape(blocks, _BLOCK), axis=1)
-    centres = 2 * _PEAK + _BLOCK * (np.arange(blocks) + 0.5)
-    noise = np.interp(np.arange(len(net)), centres, medians) / (_NORMAL_MEDIAN * math.sqrt(6))
-    rises = net[_BESIDE:-_BESIDE] - np.maximum(net[: -2 * _BESIDE], net[2 * _BESIDE :])
-    noise = noise[_BESIDE:-_BESIDE]
+    width = max(2, round(_PEAK / points.step))
+    beside = max(width, round(_BESIDE / points.step))
+    if len(points.numbers) <= max(4 * width, 2 * beside):
+        return 0.0
+    net = points.intensity - low[points.numbers - points.numbers[0]]
+    means = uniform_filter1d(net, width, mode="nearest")
+    peaks = (width * means - maximum_filter1d(net, width, mode="nearest")) / (width - 1)
+    rises = peaks[beside:-beside] - np.maximum(means[: -2 * beside], means[2 * beside :])
+    noise = np.maximum(_scatter(means, width), _counting_noise(points, width))[beside:-beside]
     noisy = noise > 0  # without any noise, as in calculated patterns, every rise is clear
-    signal = float((rises[noisy] / noise[noisy]).max()) if noisy.any() else math.inf
-    return signal, float(rises.max() / net.max()) if net.max() > 0 else 0.0
+    return float((rises[noisy] / noise[noisy]).max()) if noisy.any() else math.inf
 
 
-def _notes(
-    two_theta: Float64[np.ndarray, " n"], there: Bool[np.ndarray, " points"]
-) -> tuple[str, ...]:
-    notes = []
+def _scatter(means: Float64[np.ndarray, " cells"], width: int) -> Float64[np.ndarray, " cells"]:
+    """Standard deviation of means over some points, from the differences of those that share none.
+
+    It is found block by block; the median passes over peaks.
+    """
+    lag = 2 * width
+    differences = np.abs(means[2 * lag :] - 2 * means[lag:-lag] + means[: -2 * lag])
+    size = min(_BLOCK, len(differences))
+    blocks = len(differences) // size
+    medians = np.median(differences[: blocks * size].reshape(blocks, size), axis=1)
+    centres = lag + size * (np.arange(blocks) + 0.5)
+    return np.interp(np.arange(len(means)), centres, medians) / (_NORMAL_MEDIAN * math.sqrt(6))
+
+
+def _counting_noise(points: Points, width: int) -> Float64[np.ndarray, " cells"]:
+    """Standard deviation that counting alone gives to means over some points.
+
+    One count more than there are: where most points have none, differences tell nothing.
+    """
+    level = uniform_filter1d(points.intensity, _BLOCK, mode="nearest")
+    measured = width * points.averaged
+    return np.sqrt((level * points.quantum + points.quantum**2 / measured) / measured)
+
+
+def _sharpness(net: Float64[np.ndarray, " points"]) -> float:
+    """The largest rise over what is beside it as a share of the highest point."""
+    width, beside = round(_PEAK / STEP), round(_BESIDE / STEP)
+    net = uniform_filter1d(net, width, mode="nearest")
+    rises = net[beside:-beside] - np.maximum(net[: -2 * beside], net[2 * beside :])
+    return float(rises.max() / net.max()) if net.max() > 0 else 0.0
+
+
+def _notes(two_theta: Float64[np.ndarray, " n"]) -> tuple[str, ...]:
     last = FIRST + STEP * (LENGTH - 1)
-    if two_theta[0] < FIRST - STEP or two_theta[-1] > last + STEP:
-        notes.append(f"what lies outside {FIRST:g} to {last:g} degrees is left out")
-    if not there.all():
-        notes.append(f"{STEP * (~there).sum():.1f} degrees within the range were not measured")
-    return tuple(notes)
+    if two_theta[0] >= FIRST - STEP and two_theta[-1] <= last + STEP:
+        return ()
+    return (f"what lies outside {FIRST:g} to {last:g} degrees is left out",)

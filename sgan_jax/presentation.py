@@ -16,13 +16,16 @@ from sgan_jax.measured import Pattern, read_pattern
 from sgan_jax.preparation import Prepared, prepare
 
 LEAST_SIGNAL = 7.0
-"""Of `Prepared.signal`: noise alone reaches 6, rarely more."""
+"""Of `Prepared.signal`: noise alone reaches 5, rarely more."""
 LEAST_SHARPNESS = 0.3
 """Of `Prepared.sharpness`: liquids and glasses are below 0.25, fine crystallites above."""
 LEAST_COVERAGE = 0.3
 """Share of a network's range below which it is not asked."""
 FULL_COVERAGE = 0.6
 """Share of a network's range below which the answer is said to be of a cut range."""
+
+WIDE_GAPS = 0.1
+"""Share of the measured range beyond which gaps in it are a doubt."""
 
 RADIATION_WORDS = {"neutron": "neutrons", "xray": "X-rays"}
 
@@ -69,8 +72,8 @@ class Presented:
         doubts: Reasons to trust the answer less.
         notes: What was assumed or repaired, in plain sentences.
         error: Why no network can be asked; None where they can.
-        mistake: Whether that is something the user can mend: a file that cannot be read, or a
-            wavelength or radiation that is missing.
+        mistake: Whether that is something to be mended: a file that cannot be read or fails
+            unexpectedly, or a wavelength or radiation that is missing.
     """
 
     file: str
@@ -128,7 +131,7 @@ def present(
     except InputError as error:
         return replace(begun, error=str(error))
     except Exception as error:  # again: one strange file
-        return replace(begun, error=_unexpected(begun.file, error))
+        return replace(begun, error=_unexpected(begun.file, error), mistake=True)
     return _judged(begun, stages)
 
 
@@ -154,22 +157,29 @@ def _settled(pattern: Pattern, terms: Terms, file: str) -> Presented:
         missing = []
     elif missing:
         error = f"the file does not say it: give {' and '.join(missing)}, with the true value"
+        if wavelength is None and pattern.length is not None:
+            length = f"{pattern.length:g}"
+            error += f"; it mentions {length} Å: if that is the wavelength, --wavelength={length}"
     return Presented(
         file,
         wavelength,
         radiation,
-        doubts=tuple(_contradictions(pattern, terms)),
+        doubts=tuple(_doubts(pattern, terms)),
         notes=pattern.notes,
         error=error,
         mistake=bool(missing),
     )
 
 
-def _contradictions(pattern: Pattern, terms: Terms) -> list[str]:
+def _doubts(pattern: Pattern, terms: Terms) -> list[str]:
+    """Why wavelength and radiation may be other ones."""
     doubts = []
     given, stated = terms.wavelength, pattern.wavelength
+    if stated and not given and pattern.wavelength_guessed:
+        doubts.append(f"the wavelength {stated:g} Å is guessed from the title")
     if given and stated and abs(given / stated - 1) > _LARGEST_DEVIATION:
-        doubts.append(f"taken with the given {given:g} Å, while the file states {stated:g} Å")
+        source = "title suggests" if pattern.wavelength_guessed else "file states"
+        doubts.append(f"taken with the given {given:g} Å, while the {source} {stated:g} Å")
     given, stated = terms.radiation, pattern.radiation
     if given and stated and given != stated:
         said, other = RADIATION_WORDS[given], RADIATION_WORDS[stated]
@@ -182,7 +192,12 @@ def _judged(begun: Presented, stages: Mapping[str, Prepared]) -> Presented:
     any_stage = next(iter(stages.values()))
     coverage = min(stage.coverage for stage in stages.values())
     measured = f"only {100 * coverage:.0f} % of the range that the networks look at was measured"
-    error, doubts = None, begun.doubts
+    error, doubts, notes = None, begun.doubts, (*begun.notes, *any_stage.notes)
+    gaps = f"gaps are {100 * any_stage.missing:.0f} % of the measured range"
+    if any_stage.missing > WIDE_GAPS:
+        doubts = (*doubts, gaps)
+    elif any_stage.missing > 0:
+        notes = (*notes, gaps)
     if coverage < LEAST_COVERAGE:
         error = f"{measured}; give a wider range of 2θ, or correct the wavelength"
     elif not any_stage.signal >= LEAST_SIGNAL:
@@ -196,6 +211,6 @@ def _judged(begun: Presented, stages: Mapping[str, Prepared]) -> Presented:
         inputs={} if error else {axis: stage.network_input for axis, stage in stages.items()},
         stages=stages,
         doubts=doubts,
-        notes=(*begun.notes, *any_stage.notes),
+        notes=notes,
         error=error,
     )

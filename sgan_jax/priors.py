@@ -47,7 +47,7 @@ def with_prior(
     Args:
         probabilities: Of a classifier.
         classes: Its classes. One that it never saw keeps the probability 0 under a changed prior:
-            there is nothing to go by.
+            there is nothing to go by. Where only such classes are possible, all stays as it is.
         name: Of `PRIORS`.
     """
     probabilities = probabilities.astype(np.float64)
@@ -56,7 +56,8 @@ def with_prior(
     seen = np.array([entry.n_labelled for entry in classes], np.float64)
     ratio = np.divide(_frequencies(classes, name), seen, out=np.zeros_like(seen), where=seen > 0)
     weighted = probabilities * ratio
-    return weighted / weighted.sum(axis=1, keepdims=True)
+    total = weighted.sum(axis=1, keepdims=True)
+    return np.divide(weighted, total, out=probabilities, where=total > 0)
 
 
 def _frequencies(classes: Sequence[OutputClass], name: str) -> Float64[np.ndarray, " classes"]:

@@ -1,7 +1,7 @@
 """Measured patterns of a folder, as a network sees them: unlabelled examples for an SGAN."""
 
-import csv
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,30 +9,34 @@ from jaxtyping import Float32
 
 from data_gen.errors import InputError
 from sgan_jax.grids import Grid
-from sgan_jax.measured import read_patterns
-from sgan_jax.preparation import prepare
+from sgan_jax.measured import Pattern, read_patterns
+from sgan_jax.measured.manifest import MANIFEST, read_manifest
+from sgan_jax.measured.pattern import NEUTRON
+from sgan_jax.presentation import Terms, present
 
-MANIFEST_FILE = "manifest.csv"
 _log = logging.getLogger(__name__)
 
 
 def prepared_patterns(folder: Path, grid: Grid) -> Float32[np.ndarray, "m grid"]:
-    """Reads and prepares all patterns of a folder and the folders in it.
+    """Reads and prepares all patterns of a folder and the folders in it, as for an answer.
 
     A pattern whose file does not say its wavelength needs a line in `manifest.csv`, with columns
-    `file` and `wavelength_A`. Files that cannot serve are left out, each with a warning.
+    `file` and `wavelength_A`; that goes before what the file says. Where a file does not say the
+    radiation, it is neutrons: a folder given for this purpose is taken to hold their patterns.
+    Patterns that would get no answer are left out, each with a warning.
 
     Args:
         folder: Where the files are.
         grid: Of the network.
 
     Raises:
-        InputError: There is no such folder, or none of its files can serve.
+        InputError: There is no such folder, its manifest cannot be read, or none of its files can
+            serve.
     """
     wavelengths = _wavelengths(folder)
     rows = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MANIFEST_FILE:
+        if path.is_file() and path.name != MANIFEST:
             try:
                 rows += _prepared(path, wavelengths.get(path.relative_to(folder).as_posix()), grid)
             except InputError as error:
@@ -42,24 +46,32 @@ def prepared_patterns(folder: Path, grid: Grid) -> Float32[np.ndarray, "m grid"]
     return np.stack(rows)
 
 
-def _prepared(path: Path, wavelength: float | None, grid: Grid) -> list[np.ndarray]:
-    prepared = []
+def _prepared(
+    path: Path, wavelength: float | None, grid: Grid
+) -> Iterator[Float32[np.ndarray, " grid"]]:
     for pattern in read_patterns(path):
-        if pattern.radiation == "xray":
-            raise InputError(f"{path} was measured with X-rays; take it out of the folder")
-        known = pattern.wavelength or wavelength
-        if known is None:
-            raise InputError(f"{path} does not say its wavelength; add it to {MANIFEST_FILE}")
-        prepared.append(prepare(pattern, known, grid).network_input)
-    return prepared
+        terms = Terms((grid.axis,), frozenset({NEUTRON}), wavelength, pattern.radiation or NEUTRON)
+        shown = present(pattern, terms)
+        if shown.error is None:
+            yield shown.inputs[grid.axis]
+        else:
+            _log.warning("left out: %s", _reason(path, pattern, shown.wavelength, shown.error))
+
+
+def _reason(path: Path, pattern: Pattern, wavelength: float | None, error: str) -> str:
+    name = f"{path}, {pattern.block}" if pattern.block else str(path)
+    if wavelength is None and pattern.radiation in (None, NEUTRON):
+        return f"{name} does not say its wavelength; add it to {MANIFEST}"
+    return f"{name}: {error}"
 
 
 def _wavelengths(folder: Path) -> dict[str, float]:
-    path = folder / MANIFEST_FILE
+    """By file, of those whose wavelength the manifest gives."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["file"]: float(row["wavelength_A"]) for row in csv.DictReader(file)}
+        rows = read_manifest(folder, ("file", "wavelength_A"))
+        given = {row["file"]: row["wavelength_A"].strip() for row in rows}
+        return {file: float(value) for file, value in given.items() if value}
     except FileNotFoundError:
         return {}
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: {error}; give columns file and wavelength_A") from error
+    except ValueError as error:
+        raise InputError(f"{folder / MANIFEST}: {error}; give wavelength_A in Å") from None

@@ -117,6 +117,8 @@ def test_a_table_appears_when_it_is_complete(tmp_path):
     with pytest.raises(KeyboardInterrupt), bulk.open_table(tmp_path / "other.csv", 1):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == ["answers.csv"]
+    with pytest.raises(BrokenPipeError), bulk.open_table(tmp_path / "other.csv", 1):
+        raise BrokenPipeError
     with pytest.raises(InputError, match="give a place that can be written"):
         bulk.open_table(tmp_path / "no" / "folder.csv", 1).__enter__()
 

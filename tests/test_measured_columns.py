@@ -91,8 +91,10 @@ def test_uncertainties(tmp_path, text):
         ("# K-Alpha1 (Å) = 1.54060", 1.5406, None),
         ("# Cu K-Alpha1, slit 0.60 mm, step 0.01 deg", None, "xray"),
         ("# wavelengths: wavelength 1.54, wavelength 2.4", None, None),
-        ("# PbSO4 1.909A data", 1.909, None),
+        ("# PbSO4 1.909A data", None, None),
         ("# a=5.431 A", None, None),
+        ("# wavelength of 1.54 A", 1.54, None),
+        ("# WL=1.54", 1.54, None),
         ("# 1.909 A and 2.345 A", None, None),
         ("# lambda unknown, 300 K, neutron or x-ray", None, None),
         ("# wavelength 99.5", None, None),
@@ -105,6 +107,40 @@ def test_header(tmp_path, header, wavelength, radiation):
     assert pattern.radiation == radiation
 
 
+@pytest.mark.parametrize(
+    ("header", "guess", "hint"),
+    [
+        ("# PbSO4 1.909A neutron data", 1.909, None),
+        ("# PbSO4 1.909 Å wavelength", 1.909, None),
+        ("# Si a = 5.4310 Å, neutrons, 1.909 Å\n", None, None),
+        ("# neutrons of 1.909 Å, Si a = 5.4310 Å\n", 1.909, None),
+        ("# PbSO4 1.909A data", None, 1.909),
+        ("# PbSO4 1.909A neutron and X-ray data", None, 1.909),
+        ("# Si a = 5.4310 Å", None, None),
+        ("# Si a = 1.4310 Å neutrons", None, None),
+        ("# Ge monochromator d = 3.2664 A, neutrons", None, None),
+        ("# Ge 3.2664 A, neutrons", None, 3.2664),
+        ("# neutrons, cubic cell 2.4310 Å", None, None),
+        ("# neutrons, lattice spacing 1.4310 Å", None, None),
+        ("# neutrons of 1.909 A and 2.345 A", None, None),
+    ],
+)
+def test_a_bare_length_is_a_guess_or_a_hint(tmp_path, header, guess, hint):
+    pattern = _read(tmp_path, f"{header}\n{_rows('{:.2f} {:.1f}')}")
+    assert (pattern.wavelength, pattern.length) == (guess, hint)
+    assert pattern.wavelength_guessed == (guess is not None)
+
+
+def test_points_without_weight_are_left_out(tmp_path):
+    rows = [f"{x:.2f} {y:.1f} 2" for x, y in zip(X, Y, strict=True)]
+    for index in range(100, 120):
+        rows[index] = rows[index][:-1] + ("inf" if index % 2 else "nan")
+    pattern = _read(tmp_path, "\n".join(rows))
+    assert pattern.notes == ("20 points with zero or no uncertainty left out.",)
+    assert not ((pattern.two_theta > 19.95) & (pattern.two_theta < 21.95)).any()
+    assert set(pattern.sigma) == {2}
+
+
 def test_repairs_are_noted(tmp_path):
     rows = [f"{x:.2f} {y:.1f} 2" for x, y in zip(X, Y, strict=True)]
     rows[7] = "10.70 NaN 2"
@@ -115,7 +151,7 @@ def test_repairs_are_noted(tmp_path):
     pattern = _read(tmp_path, "\n".join(reversed(rows)))
     assert pattern.notes == (
         "2 points without an intensity left out.",
-        "1 point with zero uncertainty left out.",
+        "1 point with zero or no uncertainty left out.",
         "The angles were descending.",
         "2 points at 2θ ≤ 0 left out.",
         "1 point at the angle of the point before merged with it.",
@@ -201,7 +237,7 @@ def _broken(line, new):
         ("theta  I\n" + _rows("{:.2f} {:.1f}"), "its first column is θ, not 2θ; give"),
         (
             "\n".join(f"{1000 + 9 * i} 5" for i in range(99)),
-            "line 1: the first column reaches 1000",
+            "line 1: the first column reaches 1000, .* but perhaps a time of flight; give 2θ",
         ),
         ("2theta,I,B,esd\n" + _rows("{:.2f},{:.1f},0,-1"), "line 2: an uncertainty of -1; give"),
         (b"\x00\x01\x02\x03" * 100, "a binary file of an unknown format; export the pattern"),

@@ -25,7 +25,7 @@ FILES = {  # (points, first angle, last angle, first intensity, its uncertainty,
     "pycrysfml__maghem.dat": (1582, 1.8, 159.9, 25.0, (4 * 25 / 2) ** 0.5, 78.8),
     "xylib__1517474.cif": (3296, 1.5, 166.25, 5540.0, 160.0, 9.1),
 }
-NAMED = {"PBSO4.CWN", "lamn_3t2.dat", "maghem.dat", "g41.cif", "1517474.cif"}  # with a wavelength
+NAMED = {"PBSO4.CWN", "lamn_3t2.dat", "g41.cif", "1517474.cif"}  # with a wavelength
 NEUTRONS = {"PBSO4.CWN", "g41.cif", "1517474.cif"}
 
 
@@ -47,6 +47,8 @@ def test_measured_patterns_are_read(shared_data, manifest, name):
     is_named = name.rpartition("__")[2] in NAMED
     wavelength = float(manifest[name]["wavelength_A"]) if is_named else None
     assert pattern.wavelength == wavelength
+    assert pattern.wavelength_guessed == name.endswith("PBSO4.CWN")
+    assert pattern.length == (1.8876 if name.endswith("maghem.dat") else None)
     assert pattern.radiation == ("neutron" if name.rpartition("__")[2] in NEUTRONS else None)
     assert pattern.two_theta[pattern.intensity.argmax()] == pytest.approx(strongest, abs=1e-3)
 

@@ -67,7 +67,7 @@ def test_the_exported_classifier_is_calibrated_for_measured_patterns(model):
     assert classifier.temperature is not None
     assert classifier.energy_threshold is not None
     assert classifier.takes_roots
-    assert "unlabelled_measured" not in (model / "model.json").read_text()
+    assert '"unlabelled_measured"' not in (model / "model.json").read_text()
 
 
 def test_it_answers_the_command(model, environment, tmp_path):

@@ -189,6 +189,16 @@ def test_pictures_of_several_files_are_in_a_folder(tmp_path, models, capsys):
     assert sorted(path.name for path in plots.iterdir()) == ["p.xye-2.png", "p.xye.png"]
 
 
+def test_where_no_picture_can_be_is_told_before_the_first_answer(file, models, tmp_path, capsys):
+    (tmp_path / "other.xye").write_text(pattern_text())
+    (tmp_path / "plots").touch()
+    arguments = [str(file), str(tmp_path / "other.xye"), f"--model={models}", *GIVEN, "--json"]
+    assert main([*arguments, f"--plot={tmp_path / 'plots'}"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"error: {tmp_path / 'plots'}: File exists: give a place that can be written\n"
+
+
 def test_names_that_are_no_text(file, models, tmp_path):
     name = tmp_path / "na\udcefve $x.xye"
     file.rename(name)
@@ -252,6 +262,8 @@ def test_from_python(file, models):
     from_file = predict(file, **settings, top=1)
     assert from_file.file == str(file)
     assert from_file.space_group == answer.space_group[:1]
+    settings["models"] = models.split(",")[0]
+    assert predict(file, **settings, task="bravais_lattice", top=1).answered
     with pytest.raises(InputError, match="task 'all'"):
         predict(file, **settings, task="all")
 

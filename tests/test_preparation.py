@@ -1,5 +1,6 @@
 """From measured patterns to what a network sees."""
 
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,11 +19,13 @@ from sgan_jax.preparation import (
     LENGTH,
     SMOOTHED,
     STEP,
+    averaged,
     background,
     prepare,
     resample,
     to_grid,
 )
+from sgan_jax.presentation import LEAST_SIGNAL
 
 WORKING = FIRST + STEP * np.arange(LENGTH)
 LINES = np.array([9.0, 5.2, 4.4, 3.1, 2.7, 2.2, 1.9, 1.6])  # d in Å
@@ -73,6 +76,7 @@ def test_what_was_not_measured_is_marked():
     assert seen.network_input.max() == 1
     assert seen.coverage == pytest.approx(1 - outside.mean())
     assert seen.notes == ()
+    assert seen.missing == 0
 
 
 def test_a_gap_is_marked_and_told():
@@ -85,7 +89,14 @@ def test_a_gap_is_marked_and_told():
         centres < 2 * np.sin(np.radians(34.9)) / 1.54
     )
     assert np.all(seen.network_input[inside] == NOT_MEASURED)
-    assert "were not measured" in seen.notes[0]
+    assert seen.missing == pytest.approx(10 / 145, abs=0.001)
+
+
+def test_coarse_steps_are_no_gaps():
+    seen = prepare(measurement(1.54, step=0.8), 1.54, GRIDS["log_d"])
+    assert seen.missing == 0
+    with pytest.raises(InputError, match=r"steps of 1\.2 degrees, in which peaks are lost"):
+        prepare(measurement(1.54, step=1.2), 1.54, GRIDS["log_d"])
 
 
 @pytest.mark.parametrize("step", [0.05, 0.1, 0.15])
@@ -100,7 +111,7 @@ def test_the_step_changes_little(step):
 
 def test_points_closer_than_the_step_are_averaged():
     angles = 10 + 0.01 * np.arange(9000)
-    grid, values, there = resample(angles, np.sin(angles))
+    grid, values, there = resample(averaged(angles, np.sin(angles)))
     np.testing.assert_allclose(values[1:-1], np.sin(grid)[1:-1], atol=1e-3)
     assert there.all()
 
@@ -127,15 +138,60 @@ def test_the_background_is_that_of_the_library(points):
     np.testing.assert_array_equal(background(intensity), expected)
 
 
-def test_signal_tells_peaks_from_noise():
-    rng = np.random.default_rng(0)
-    noise = SimpleNamespace(
-        two_theta=WORKING, intensity=rng.poisson(400, len(WORKING)).astype(np.float64)
-    )
-    assert prepare(noise, 1.5, GRIDS["log_d"]).signal < 8
-    pattern = measurement(1.5)
-    pattern.intensity = rng.poisson(400 + 400 * pattern.intensity / pattern.intensity.max())
-    assert prepare(pattern, 1.5, GRIDS["log_d"]).signal > 15
+def counted(rng, angles, expected):
+    """A measurement that counts."""
+    counts = rng.poisson(expected, len(angles)).astype(np.float64)
+    return SimpleNamespace(two_theta=angles, intensity=counts)
+
+
+def signal(pattern):
+    """0 where it is refused: at 0.02 counts the background can reach every point."""
+    with suppress(InputError):
+        return prepare(pattern, 1.5, GRIDS["log_d"]).signal
+    return 0.0
+
+
+@pytest.mark.parametrize("step", [0.01, 0.05, 0.1, 0.2, 0.5])
+@pytest.mark.parametrize("level", [0.02, 0.1, 0.3, 1, 10, 300, 1000])
+def test_noise_has_no_clear_peaks(level, step):
+    rng, angles = np.random.default_rng(0), np.arange(10.0, 150.0, step)
+    per_monitor = counted(rng, angles, level)
+    per_monitor.intensity *= 0.37
+    noise = [per_monitor, *(counted(rng, angles, level) for _ in range(15))]
+    assert max(map(signal, noise)) < LEAST_SIGNAL
+
+
+@pytest.mark.parametrize("step", [0.01, 0.05, 0.2, 0.5])
+def test_a_single_hot_point_is_no_peak(step):
+    pattern = counted(np.random.default_rng(0), np.arange(10.0, 150.0, step), 100)
+    pattern.intensity[150] = 500
+    assert signal(pattern) < LEAST_SIGNAL
+
+
+@pytest.mark.parametrize(("level", "height"), [(0.1, 10), (1, 10), (100, 60), (1000, 200)])
+@pytest.mark.parametrize("step", [0.05, 0.1])
+def test_weak_peaks_are_clear(level, height, step):
+    pattern = measurement(1.5, step)
+    expected = level + height * pattern.intensity / pattern.intensity.max()
+    counts = counted(np.random.default_rng(0), pattern.two_theta, expected)
+    assert signal(counts) > LEAST_SIGNAL
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.37, 0.0123])
+def test_padding_by_zeros_hides_no_peaks(factor):
+    pattern = measurement(1.5, 0.1)
+    expected = 400 + 200 * pattern.intensity / pattern.intensity.max()
+    counts = counted(np.random.default_rng(0), pattern.two_theta, expected)
+    counts.intensity *= factor
+    counts.intensity[:5] = 0
+    assert signal(counts) > LEAST_SIGNAL
+
+
+def test_strong_peaks_are_clear_in_coarse_steps():
+    pattern = measurement(1.5, 0.3)
+    expected = 10 + 1000 * pattern.intensity / pattern.intensity.max()
+    counts = counted(np.random.default_rng(0), pattern.two_theta, expected)
+    assert signal(counts) > LEAST_SIGNAL
 
 
 def test_a_flat_line_is_refused():

@@ -70,6 +70,38 @@ def test_what_the_file_states_is_used(pattern):
     assert (shown.wavelength, shown.radiation, shown.error) == (2.4, "neutron", None)
 
 
+def test_a_guessed_wavelength_is_a_doubt(pattern):
+    guessed = replace(pattern, wavelength=1.909, wavelength_guessed=True)
+    terms = replace(TERMS, wavelength=None)
+    assert present(guessed, terms).doubts == ("the wavelength 1.909 Å is guessed from the title",)
+    assert present(guessed, replace(TERMS, wavelength=1.91)).doubts == ()
+    (doubt,) = present(guessed, TERMS).doubts
+    assert doubt == "taken with the given 1.54 Å, while the title suggests 1.909 Å"
+
+
+def test_a_length_in_the_title_is_mentioned(pattern):
+    shown = present(replace(pattern, length=1.909), replace(TERMS, wavelength=None))
+    assert shown.mistake
+    assert shown.error.endswith(
+        "it mentions 1.909 Å: if that is the wavelength, --wavelength=1.909"
+    )
+
+
+def test_a_failing_preparation_is_a_mistake(pattern):
+    shown = present(replace(pattern, intensity=pattern.intensity[:-5]), TERMS)
+    assert "unexpected failure" in shown.error
+    assert shown.mistake
+
+
+@pytest.mark.parametrize(("end", "is_doubt"), [(55.0, False), (75.0, True)])
+def test_wide_gaps_are_a_doubt_and_others_a_note(pattern, end, is_doubt):
+    kept = (pattern.two_theta < 50) | (pattern.two_theta > end)
+    cut = replace(pattern, two_theta=pattern.two_theta[kept], intensity=pattern.intensity[kept])
+    shown = present(cut, TERMS)
+    gaps = f"gaps are {100 * (end - 50) / 119.9:.0f} % of the measured range"
+    assert (shown.doubts, shown.notes) == (((gaps,), ()) if is_doubt else ((), (gaps,)))
+
+
 def test_what_is_given_goes_before_what_the_file_states(pattern):
     shown = present(replace(pattern, wavelength=1.545, radiation="neutron"), TERMS)
     assert shown.wavelength == 1.54

@@ -50,6 +50,13 @@ def test_the_table_of_real_crystals_is_whole():
     assert max(table, key=lambda number: table[number]) == 14
 
 
+def test_classes_that_were_never_seen_leave_all_as_it_is():
+    only = np.array([[0.0, 0.0, 1.0], [0.2, 0.7, 0.1]], np.float32)
+    flat = priors.with_prior(only, CLASSES, "flat")
+    np.testing.assert_array_equal(flat[0], only[0])
+    np.testing.assert_allclose(flat[1], priors.with_prior(LEARNT, CLASSES, "flat")[1])
+
+
 def test_other_priors_are_refused():
     with pytest.raises(InputError, match="no prior 'icsd'; choose training, flat or mp_icsd"):
         priors.check("icsd")

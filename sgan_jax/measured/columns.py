@@ -103,10 +103,8 @@ def _scan(table: _Table, roles: _Roles, header: str, suffix: str) -> Scan:
         two_theta=two_theta,
         intensity=intensity,
         sigma=sigma,
-        wavelength=said.wavelength,
-        radiation=said.radiation,
-        notes=(*notes, *said.notes),
         lines=table.lines,
+        **said._replace(notes=(*notes, *said.notes))._asdict(),
     )
 
 

@@ -97,9 +97,7 @@ def _scan(
         two_theta=limits[0] + limits[1] * np.arange(len(intensity)),
         intensity=intensity,
         sigma=sigma,
-        wavelength=said.wavelength,
-        radiation=said.radiation,
-        notes=said.notes,
+        **said._asdict(),
     )
 
 

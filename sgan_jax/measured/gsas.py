@@ -138,9 +138,7 @@ def _scan(bank: _Bank, lines: Sequence[str], said: Source) -> Scan:
         two_theta=two_theta,
         intensity=intensity,
         sigma=sigma,
-        wavelength=said.wavelength,
-        radiation=said.radiation,
-        notes=said.notes,
+        **said._asdict(),
     )
 
 

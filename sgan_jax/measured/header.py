@@ -8,9 +8,10 @@ from sgan_jax.measured.pattern import NEUTRON, XRAY, PatternError
 
 _LONGEST = 20_000  # characters of a header that are looked at
 _NUMBER = r"(\d{1,2}[.,]\d{1,8})"
+_WAVELENGTH = r"(?:\bwave[ _-]?length|\blambda|λ|\bwl\b)"
 _NAMED = re.compile(
-    r"(?:\bwave[ _-]?length|\blambda|λ)(?:[ _]?(?:k[ _-]?)?(?:alpha|α)?[ _]?1?\b)?"
-    r"\s*(?:[(\[]\s*(?P<unit_before>Å|A|Angstroms?|nm)\s*[)\]])?\s*[:=]?\s*"
+    rf"{_WAVELENGTH}(?:[ _]?(?:k[ _-]?)?(?:alpha|α)?[ _]?1?\b)?"
+    r"\s*(?:[(\[]\s*(?P<unit_before>Å|A|Angstroms?|nm)\s*[)\]])?\s*(?:[:=]|\bof\b|\bis\b)?\s*"
     + _NUMBER
     + r"\s*(?P<unit>nm\b)?",
     re.IGNORECASE,
@@ -20,9 +21,15 @@ _ALPHA = re.compile(
     r"(?:\s?(?:wave[ _-]?length|lambda|λ|Å|A|Angstroms?|[(\[\])=:]))*\s*" + _NUMBER,
     re.IGNORECASE,
 )
-_IN_ANGSTROMS = re.compile(
-    r"(?<![\w=.,:+-])(\d\.\d{3,6})\s?(?:Å|A|Ang|Angstroms?)(?![\w.])", re.IGNORECASE
+_LENGTH = re.compile(
+    r"(?<![\w.,+-])(?P<value>\d\.\d{3,6})\s?(?:Å|A|Ang|Angstroms?)(?![\w.])"
+    rf"(?P<named>\s*,?\s*{_WAVELENGTH})?",
+    re.IGNORECASE,
 )
+_OTHER_LENGTH = re.compile(
+    r"cell|lattice|spacing|resolution|parameter|\b[abcd](?:[ _]?(?:min|max))?\s*[:=]", re.IGNORECASE
+)
+_OF_NEUTRONS = (0.8, 2.8)  # Å, of all but rare diffractometers
 _SAME = 0.005  # relative: Kα1, Kα2 and their mean are one source
 _NEUTRON = re.compile(r"\bneutrons?\b", re.IGNORECASE)
 _XRAY = re.compile(
@@ -49,24 +56,28 @@ class Source(NamedTuple):
     Attributes:
         wavelength: In Å, or None.
         radiation: "neutron", "xray" or None.
-        notes: What was taken from where it is not expected.
+        notes: Why there is none, in sentences.
+        wavelength_guessed: Whether no word stands before it that names it as the wavelength.
+        length: In Å, which may be the wavelength, or may be none; None where it is taken.
     """
 
-    wavelength: float | None
-    radiation: str | None
+    wavelength: float | None = None
+    radiation: str | None = None
     notes: tuple[str, ...] = ()
+    wavelength_guessed: bool = False
+    length: float | None = None
 
 
 def source_of(header: str) -> Source:
     """Returns what titles and comments say of the wavelength and the radiation.
 
-    A number is taken where a word names it as the wavelength, or else where it is the only one
-    with the unit Å and at least three decimals, as in the titles of many constant-wavelength
-    instruments.
+    A number is taken where a word names it as the wavelength. The titles of many
+    constant-wavelength instruments have it bare: if there is only one length in Å, with at least
+    three decimals, and no word in its line names it as another, it is guessed to be the wavelength
+    of a diffractometer for neutrons, where the header has that word, and else passed on as a hint.
     """
     header = header[:_LONGEST]
-    wavelength, notes = _wavelength(header)
-    return Source(wavelength, radiation_of(header), notes)
+    return _source(header)._replace(radiation=radiation_of(header))
 
 
 def radiation_of(words: str) -> str | None:
@@ -77,7 +88,7 @@ def radiation_of(words: str) -> str | None:
     return NEUTRON if neutron else XRAY
 
 
-def _wavelength(header: str) -> tuple[float | None, tuple[str, ...]]:
+def _source(header: str) -> Source:
     alpha = [_value(match[1]) for match in _ALPHA.finditer(header)]
     named = [
         _value(match[2]) * (10 if "nm" in (match["unit"], match["unit_before"]) else 1)
@@ -86,15 +97,27 @@ def _wavelength(header: str) -> tuple[float | None, tuple[str, ...]]:
     for values in (alpha, named):
         possible = [value for value in values if WAVELENGTHS[0] <= value <= WAVELENGTHS[1]]
         if possible and max(possible) - min(possible) <= _SAME * min(possible):
-            return possible[0], ()
+            return Source(possible[0])
         if possible:
-            return None, ("The header names several wavelengths; none was taken.",)
-    bare = {_value(match[1]) for match in _IN_ANGSTROMS.finditer(header)}
-    if len(bare) == 1:
-        (value,) = bare
-        if WAVELENGTHS[0] <= value <= WAVELENGTHS[1]:
-            return value, (f"The wavelength {value:g} Å is the only length in Å in the header.",)
-    return None, ()
+            return Source(notes=("The header names several wavelengths; none was taken.",))
+    return _guess(header)
+
+
+def _guess(header: str) -> Source:
+    """The only length in Å, as the wavelength or as a hint."""
+    bare = {
+        _value(match["value"]): match["named"] is not None
+        for line in header.splitlines()
+        for match in _LENGTH.finditer(line)
+        if not _OTHER_LENGTH.search(line[: match.start()])
+    }
+    if len(bare) != 1:
+        return Source()
+    ((value, named),) = bare.items()
+    of_neutrons = _OF_NEUTRONS[0] <= value <= _OF_NEUTRONS[1]
+    if named or (of_neutrons and radiation_of(header) == NEUTRON):
+        return Source(value, wavelength_guessed=True)
+    return Source(length=value)
 
 
 def _value(text: str) -> float:

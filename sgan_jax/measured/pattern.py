@@ -40,15 +40,18 @@ class Pattern:
     Attributes:
         two_theta: In degrees, between 0 and 180, strictly ascending, at least 50 points.
         intensity: In counts or in any other unit; may be zero or negative.
-        sigma: Standard uncertainties, positive; infinite where a point is to have no weight; None
-            where the file neither has them nor defines them.
+        sigma: Standard uncertainties, positive; None where the file neither has them nor defines
+            them.
         wavelength: In Å; None where the file does not say.
         radiation: "neutron" or "xray"; None where the file does not say.
-        background: Of a powder CIF that gives one; else None.
+        background: Of a powder CIF that gives one; else None. Only kept: networks are shown all
+            patterns without the background that `sgan_jax.preparation` finds, as in training.
         source: Name of the file.
         block: Name of the bank, data block or scan; empty where the file has only one.
         format: Name of the format, for messages.
         notes: What had to be assumed or repaired, in sentences.
+        wavelength_guessed: Whether the wavelength is a bare length in the title.
+        length: In Å, of a title, which may be the wavelength or another; else None.
     """
 
     two_theta: _Values
@@ -61,6 +64,8 @@ class Pattern:
     block: str
     format: str
     notes: tuple[str, ...]
+    wavelength_guessed: bool = False
+    length: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +82,8 @@ class Scan:
         radiation: See `Pattern`.
         block: See `Pattern`.
         notes: See `Pattern`.
+        wavelength_guessed: See `Pattern`.
+        length: See `Pattern`.
         lines: Numbers of the lines that the points come from; empty where that means nothing.
     """
 
@@ -89,6 +96,8 @@ class Scan:
     radiation: str | None = None
     block: str = ""
     notes: tuple[str, ...] = ()
+    wavelength_guessed: bool = False
+    length: float | None = None
     lines: Sequence[int] = ()
 
     def line(self, index: int) -> int | None:
@@ -140,6 +149,8 @@ def checked(scan: Scan, source: str) -> Pattern:
         scan.block,
         scan.format,
         scan.notes,
+        scan.wavelength_guessed,
+        _possible(scan.length),
     )
 
 
@@ -166,8 +177,10 @@ def _check_angles(scan: Scan) -> None:
         raise PatternError("an angle is missing", "complete the line or leave it out", line)
     beyond = np.flatnonzero(np.abs(scan.two_theta) >= 180)
     if len(beyond):
+        all_beyond = len(beyond) == len(scan.two_theta)
         raise PatternError(
-            f"the first column reaches {scan.two_theta[beyond[0]]:g}, which is no 2θ in degrees",
+            f"the first column reaches {scan.two_theta[beyond[0]]:g}, which is no 2θ in degrees"
+            + (", but perhaps a time of flight" if all_beyond else ""),
             "give 2θ in degrees; a time-of-flight pattern cannot be used, and for 1/100 degree "
             "write 'centidegrees' into a comment line",
             scan.line(beyond[0]),
@@ -191,7 +204,7 @@ def _with_intensities(scan: Scan) -> Scan:
 
 
 def _with_uncertainties(scan: Scan) -> Scan:
-    """Takes away points that were given the uncertainty 0; NaN becomes "no weight"."""
+    """Takes away points without weight: their uncertainty is 0, infinite or missing."""
     sigma = scan.sigma
     if sigma is None:
         return scan
@@ -200,17 +213,16 @@ def _with_uncertainties(scan: Scan) -> Scan:
         line = scan.line(negative[0])
         remedy = "give standard uncertainties or leave the column out"
         raise PatternError(f"an uncertainty of {sigma[negative[0]]:g}", remedy, line)
-    sigma = np.where(np.isnan(sigma), np.inf, sigma)
-    unknown = (sigma == 0) | np.isinf(sigma)
-    if unknown.all():
-        return replace(scan, sigma=None, notes=(*scan.notes, "No point has an uncertainty."))
-    scan, zero = replace(scan, sigma=sigma), sigma == 0
-    if not zero.any():
+    weighted = (sigma > 0) & np.isfinite(sigma)
+    missing = int((~weighted).sum())
+    if not missing:
         return scan
-    if zero.sum() > _MOST_MISSING * len(zero):
-        note = "Uncertainties are not used: more than half of them are zero."
+    if missing == len(sigma):
+        return replace(scan, sigma=None, notes=(*scan.notes, "No point has an uncertainty."))
+    if missing > _MOST_MISSING * len(sigma):
+        note = "Uncertainties are not used: more than half of them are zero or missing."
         return replace(scan, sigma=None, notes=(*scan.notes, note))
-    return scan.at(~zero, f"{_points(int(zero.sum()))} with zero uncertainty left out.")
+    return scan.at(weighted, f"{_points(missing)} with zero or no uncertainty left out.")
 
 
 def _ascending(scan: Scan) -> Scan:
