@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64
 
 from data_gen.errors import InputError
 from data_gen.symmetry import extinction_group
-from sgan_jax import answers, priors
+from sgan_jax import agreement, answers, priors
 from sgan_jax.answers import Answer
 from sgan_jax.classifier import (
     MOST_AT_ONCE,
@@ -84,7 +84,7 @@ class Panel:
     def answers(self, patterns: Sequence[Presented]) -> list[Answer]:
         """One answer per pattern, in their order."""
         shown = [pattern for pattern in patterns if not pattern.error]
-        opinions = zip(*(self._opinions(each, shown) for each in self.classifiers), strict=True)
+        opinions = zip(*self._opinions(shown), strict=True)
         return [
             _unanswered(pattern, pattern.error)
             if pattern.error
@@ -92,15 +92,38 @@ class Panel:
             for pattern in patterns
         ]
 
-    def _opinions(self, classifier: Classifier, patterns: Sequence[Presented]) -> list[_Opinion]:
+    def _opinions(self, patterns: Sequence[Presented]) -> list[list[_Opinion]]:
+        """By classifier, what it says of each pattern, after it has heard the other."""
         if not patterns:
-            return []
-        axis = _axis(classifier)
-        logits = _logits(classifier, np.stack([pattern.inputs[axis] for pattern in patterns]))
-        learnt = calibrated(logits, classifier.temperature)
-        probabilities = priors.with_prior(learnt, classifier.classes, self._prior)
-        rows = zip(probabilities, energies(logits).tolist(), strict=True)
-        return [_Opinion(classifier, *row) for row in rows]
+            return [[] for _ in self.classifiers]
+        logits = [_logits(each, patterns) for each in self.classifiers]
+        probabilities = [
+            priors.with_prior(calibrated(own, each.temperature), each.classes, self._prior)
+            for each, own in zip(self.classifiers, logits, strict=True)
+        ]
+        self._agree(probabilities)
+        return [
+            [_Opinion(classifier, *row) for row in zip(p, energies(own).tolist(), strict=True)]
+            for classifier, p, own in zip(self.classifiers, probabilities, logits, strict=True)
+        ]
+
+    def _agree(self, probabilities: list[Float64[np.ndarray, "n classes"]]) -> None:
+        """Makes one answer of a lattice's and a space group's network.
+
+        Only where both are asked, and tell the same crystals apart: every lattice has a space group
+        and every space group a lattice.
+        """
+        place = {each.task: n for n, each in enumerate(self.classifiers)}
+        if len(place) < 2:
+            return
+        lattices, groups = place["bravais_lattice"], place["space_group"]
+        of_group = agreement.lattices_of(
+            self.classifiers[groups].classes, self.classifiers[lattices].classes
+        )
+        if set(of_group.tolist()) == set(range(len(self.classifiers[lattices].classes))):
+            probabilities[lattices], probabilities[groups] = agreement.agreed(
+                probabilities[lattices], probabilities[groups], of_group
+            )
 
     def _answer(self, pattern: Presented, opinions: Sequence[_Opinion]) -> Answer:
         unfamiliar = [each.classifier.task for each in opinions if each.unfamiliar]
@@ -140,9 +163,11 @@ def _axis(classifier: Classifier) -> str:
 
 
 def _logits(
-    classifier: Classifier, inputs: Float32[np.ndarray, "n grid"]
+    classifier: Classifier, patterns: Sequence[Presented]
 ) -> Float32[np.ndarray, "n classes"]:
     """Class logits; many are filled up to a full batch, so that few programs are compiled."""
+    axis = _axis(classifier)
+    inputs = np.stack([pattern.inputs[axis] for pattern in patterns])
     if not classifier.takes_roots:
         inputs = np.where(inputs >= 0, inputs**2, inputs)
     if not classifier.coverage_channel:

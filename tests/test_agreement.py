@@ -1,0 +1,39 @@
+"""One answer of the networks of lattices and of space groups."""
+
+import numpy as np
+import pytest
+
+from sgan_jax.agreement import POWER, agreed, lattices_of
+from sgan_jax.classifier import OutputClass
+
+LATTICES = [OutputClass("oP", (18, 19, 62), 5), OutputClass("cF", (225, 227), 5)]
+GROUPS = [OutputClass(str(number), (number,), 5) for number in (19, 62, 225)]
+OF_GROUP = lattices_of(GROUPS, LATTICES)
+
+
+def test_space_groups_belong_to_lattices():
+    np.testing.assert_array_equal(OF_GROUP, [0, 0, 1])
+    np.testing.assert_array_equal(lattices_of(GROUPS, LATTICES[:1]), [0, 0, -1])
+
+
+def test_networks_that_agree_are_surer_together():
+    lattices, groups = np.array([[0.8, 0.2]]), np.array([[0.2, 0.6, 0.2]])
+    together, of_groups = agreed(lattices, groups, OF_GROUP)
+    assert together[0, 0] / together[0, 1] == pytest.approx(16**POWER)
+    assert of_groups[0, 1] / of_groups[0, 0] == pytest.approx(3)
+    assert of_groups[0, :2].sum() == pytest.approx(together[0, 0])
+
+
+def test_networks_that_contradict_each_other_meet():
+    lattices, groups = np.array([[0.9, 0.1]]), np.array([[0.05, 0.05, 0.9]])
+    together, of_groups = agreed(lattices, groups, OF_GROUP)
+    np.testing.assert_allclose(together, [[0.5, 0.5]])
+    np.testing.assert_allclose(of_groups, [[0.25, 0.25, 0.5]])
+
+
+def test_what_is_impossible_to_one_network_stays_finite():
+    lattices, groups = np.array([[1.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+    together, of_groups = agreed(lattices, groups, OF_GROUP)
+    for probabilities in (together, of_groups):
+        assert np.isfinite(probabilities).all()
+        assert probabilities.sum() == pytest.approx(1)
