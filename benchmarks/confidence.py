@@ -6,7 +6,7 @@ which should get no answer.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -18,16 +18,16 @@ from benchmarks.tables import markdown
 from configs import measured
 from data_gen.errors import InputError
 from data_gen.instrument import Instrument
-from data_gen.symmetry import ClassList
-from sgan_jax import command_line, figures, input_pipeline, metrics, trained
+from data_gen.symmetry import extinction_group
+from sgan_jax import agreement, command_line, figures, input_pipeline, metrics, trained
 from sgan_jax.augmentation.effects import EVALUATED, UNSEEN_WAVELENGTHS, Draws, draw
 from sgan_jax.augmentation.patterns import AugmentedPatterns
-from sgan_jax.classifier import Classifier, load_classifier
-from sgan_jax.evaluate import extinction_group_of_class
+from sgan_jax.classifier import Classifier
 from sgan_jax.measured import Pattern
 from sgan_jax.panel import Panel
 from sgan_jax.presentation import present
 
+_EXTINCTION_GROUPS = [extinction_group(number) for number in range(1, 231)]
 _SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)
 
 _WIDTHS = ((0.10, -0.18, 0.15), (0.15, -0.35, 0.35), (0.6, -0.5, 0.4))  # U, V, W in degrees²
@@ -108,20 +108,29 @@ def tried(
     )
 
 
-def accuracy_row(name: str, found: Tried, classifier: Classifier, classes: ClassList) -> list[str]:
+def together(lattices: Tried, groups: Tried, classifiers: Sequence[Classifier]) -> list[Tried]:
+    """What both networks say once each has heard the other, as `python -m sgan_jax.predict`."""
+    of_group = agreement.lattices_of(classifiers[1].classes, classifiers[0].classes)
+    said = [np.exp(metrics.log_probabilities(each.logits)) for each in (lattices, groups)]
+    agreed = agreement.agreed(said[0], said[1], of_group)
+    return [
+        found._replace(logits=np.log(probabilities + 1e-30))
+        for found, probabilities in zip((lattices, groups), agreed, strict=True)
+    ]
+
+
+def accuracy_row(name: str, found: Tried, task: str) -> list[str]:
     """One line of the table of accuracies."""
     logits, labels = found.logits, found.labels
     extinction = "–"
-    if (groups := extinction_group_of_class(classes)) is not None:
-        _, group = np.unique(groups, return_inverse=True)
+    if task == "space_group":
+        _, group = np.unique(_EXTINCTION_GROUPS, return_inverse=True)
         extinction = f"{100 * metrics.grouped_top1(logits, labels, group):.1f}"
-    raw = logits * (classifier.temperature or 1.0)
     return [
         name,
         *(f"{100 * metrics.top_k_accuracy(logits, labels, k):.1f}" for k in (1, 3, 5)),
         extinction,
         f"{100 * found.prior_top1:.1f} / {100 * found.prior_top5:.1f}",
-        f"{100 * metrics.expected_calibration_error(raw, labels):.1f} → "
         f"{100 * metrics.expected_calibration_error(logits, labels):.1f}",
     ]
 
@@ -198,7 +207,6 @@ def declined(panel: Panel, kind: str, count: int) -> float:
 def main() -> None:
     """Prints the tables; draws the reliability of each classifier."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=list(trained.DEFAULTS.values()))
     parser.add_argument("--sources", required=True, help="those that the models were trained on")
     parser.add_argument("--data_dir", default="data")
     parser.add_argument("--count", type=int, default=2_000, help="patterns of each kind")
@@ -206,22 +214,19 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.set_verbosity(logging.ERROR)
     command_line.keep_compiled_programs()
-    classifiers = [load_classifier(trained.find(name)) for name in arguments.models]
+    classifiers = trained.load(trained.TASKS)
     accuracies, shares = [], []
-    for classifier in classifiers:
-        dataset = test_set(classifier, arguments.sources, arguments.data_dir)
-        patterns = cast(AugmentedPatterns, dataset.patterns)
-        kinds = {
-            "as in training": patterns,
-            "never trained on": patterns.evaluated_under(draw_unseen),
-        }
-        for kind, measurements in kinds.items():
-            name = f"{classifier.task}, {kind}"
-            found = tried(classifier, dataset, measurements, arguments.count)
-            accuracies.append(accuracy_row(name, found, classifier, dataset.class_list))
-            shares.append(share_row(name, found))
+    for kind, measurements in {"as in training": None, "never trained on": draw_unseen}.items():
+        found = [_tried(each, measurements, arguments) for each in classifiers]
+        for classifier, alone, both in zip(
+            classifiers, found, together(found[0], found[1], classifiers), strict=True
+        ):
+            for networks, each in (("its network", alone), ("both networks", both)):
+                name = f"{classifier.task}, {networks}, {kind}"
+                accuracies.append(accuracy_row(name, each, classifier.task))
+                shares.append(share_row(name, each))
             if arguments.out:
-                _draw(arguments.out / f"reliability_{name.replace(', ', '_')}.png", found)
+                _draw(arguments.out / f"{classifier.task}_{kind.replace(' ', '_')}.png", both)
     heading = ["instruments and noise", "top-1, %", "top-3", "top-5"]
     heading += ["extinction group", "prior of top-1 / top-5", "calibration error"]
     print(markdown(f"{arguments.count} test crystals", heading, accuracies))
@@ -230,6 +235,18 @@ def main() -> None:
     panel = Panel(classifiers)
     rows = [[kind, f"{100 * declined(panel, kind, 200):.1f}"] for kind in NO_CRYSTALS]
     print(markdown("Patterns of no crystal", ["200 of each", "without an answer, %"], rows))
+
+
+def _tried(
+    classifier: Classifier,
+    draw_measurements: Callable[[np.random.Generator, int], Draws] | None,
+    arguments: argparse.Namespace,
+) -> Tried:
+    dataset = test_set(classifier, arguments.sources, arguments.data_dir)
+    patterns = cast(AugmentedPatterns, dataset.patterns)
+    if draw_measurements is not None:
+        patterns = patterns.evaluated_under(draw_measurements)
+    return tried(classifier, dataset, patterns, arguments.count)
 
 
 def _draw(path: Path, found: Tried) -> None:
