@@ -75,7 +75,7 @@ class Tried(NamedTuple):
     prior_top5: float
 
 
-def test_set(classifier: Classifier, sources: str, data_dir: str) -> input_pipeline.Dataset:
+def dataset_of(classifier: Classifier, sources: str, data_dir: str) -> input_pipeline.Dataset:
     """The data set of the run that a classifier was trained in.
 
     Raises:
@@ -242,7 +242,7 @@ def _tried(
     draw_measurements: Callable[[np.random.Generator, int], Draws] | None,
     arguments: argparse.Namespace,
 ) -> Tried:
-    dataset = test_set(classifier, arguments.sources, arguments.data_dir)
+    dataset = dataset_of(classifier, arguments.sources, arguments.data_dir)
     patterns = cast(AugmentedPatterns, dataset.patterns)
     if draw_measurements is not None:
         patterns = patterns.evaluated_under(draw_measurements)

@@ -142,6 +142,7 @@ def test_nothing_is_raised_where_all_could_be_read():
     for answer in (ANSWER, DECLINED):
         tally.add(answer)
     tally.require_no_mistakes()
+    assert (tally.files, tally.mistakes) == (2, [])
 
 
 def test_endless_lists_are_cut():

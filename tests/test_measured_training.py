@@ -81,6 +81,9 @@ def test_it_answers_the_command(model, environment, tmp_path):
         env=environment,
     )
     (answer,) = json.loads(shown)
+    assert answer["answered"] == bool(answer["bravais_lattice"]) == (answer["error"] is None)
+    assert (answer["wavelength"], answer["radiation"]) == (1.54, "neutron")
+    assert answer["space_group"] == []
     assert answer["error"] is None or "unlike anything" in answer["error"]
     if answer["answered"]:
         probabilities = [each["probability"] for each in answer["bravais_lattice"]]
