@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
@@ -25,7 +26,7 @@ from sgan_jax.evaluate import predict_logits
 from sgan_jax.grids import GRIDS
 from sgan_jax.inference import make_predict
 from sgan_jax.input_pipeline import Dataset, load, train_batches
-from sgan_jax.state import averaged_params, create_state
+from sgan_jax.state import Params, averaged_params, create_state
 from sgan_jax.train_step import make_train_step
 
 MOST_VALIDATED = 2_048
@@ -48,9 +49,25 @@ class Outcome(NamedTuple):
     patterns_per_s: float
 
 
-def train(config: ConfigDict, dataset: Dataset) -> Outcome:
-    """Trains a network on a data set that is already there."""
+def train(config: ConfigDict, dataset: Dataset, start: Params | None = None) -> Outcome:
+    """Trains a network on a data set that is already there, and tries it.
+
+    Args:
+        config: The experiment.
+        dataset: Its data.
+        start: Weights to begin with, else random ones.
+    """
+    return _tried(config, dataset, *_learnt(config, dataset, start))
+
+
+def _learnt(
+    config: ConfigDict, dataset: Dataset, start: Params | None = None
+) -> tuple[Params, float]:
+    """Averaged weights of a network, and patterns trained on per second."""
     state = create_state(config, dataset.num_classes, dataset.grid_size)
+    if start is not None:
+        # Copied: a step takes the memory of the state it is given.
+        state = state.replace(params=jax.tree.map(jnp.array, start))
     step = devices.pmap_train_step(make_train_step(config, dataset.num_classes))
     root, begin = jax.random.key(config.seed), math.nan
     for number, batch in zip(
@@ -62,16 +79,20 @@ def train(config: ConfigDict, dataset: Dataset) -> Outcome:
             begin = time.perf_counter()
     jax.block_until_ready(state)
     seconds = time.perf_counter() - begin
+    patterns_per_s = (config.num_steps - 1 - _WARM_UP) * config.batch_size / seconds
+    return averaged_params(state, config.ema_decay), patterns_per_s
+
+
+def _tried(config: ConfigDict, dataset: Dataset, params: Params, patterns_per_s: float) -> Outcome:
     rows = dataset.split.validation[:MOST_VALIDATED]
     predict = make_predict(config, dataset.num_classes)
-    params = averaged_params(state, config.ema_decay)
     logits = predict_logits(predict, params, dataset.patterns, rows, config.batch_size)
     labels = dataset.labels[rows]
     return Outcome(
         top1=metrics.top_k_accuracy(logits, labels, 1),
         nll=metrics.negative_log_likelihood(logits, labels),
         prior=metrics.prior_top_k(dataset.class_counts["labelled"], labels, 1),
-        patterns_per_s=(config.num_steps - 1 - _WARM_UP) * config.batch_size / seconds,
+        patterns_per_s=patterns_per_s,
     )
 
 
@@ -82,14 +103,25 @@ def _grids(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
 
 
 def _effects(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
+    """All go on from one network of ideal patterns.
+
+    From random weights some would stay at the prior for long, by chance, and chance would be
+    compared.
+    """
     dataset = load(config)
     patterns = cast(AugmentedPatterns, dataset.patterns)
     none = Effects(**dict.fromkeys(EFFECTS, False))
     variants = {"all effects": ALL}
     variants |= {f"without {name}": dataclasses.replace(ALL, **{name: False}) for name in EFFECTS}
-    for name, effects in (variants | {"no effect": none}).items():
-        changed = dataclasses.replace(dataset, patterns=patterns.trained_with(effects))
-        yield name, train(config, changed)
+    variants["no effect"] = none
+    changed = {
+        name: dataclasses.replace(dataset, patterns=patterns.trained_with(effects))
+        for name, effects in variants.items()
+    }
+    start, speed = _learnt(config, changed["no effect"])
+    yield "where all begin: no effect", _tried(config, dataset, start, speed)
+    for name, data in changed.items():
+        yield name, train(config, data, start)
 
 
 def _throughput(config: ConfigDict) -> Iterator[tuple[str, Outcome]]:
@@ -128,8 +160,7 @@ def main() -> None:
     config = measured.get_config(arguments.task)
     config.data.sources, config.data.dir = arguments.sources, arguments.data_dir
     config.num_steps = arguments.steps
-    # In so short a run more steps are worth more than smoother ones; with a shorter warm-up a
-    # network would stay at the prior by chance, and that would be compared.
+    # In so short a run more steps are worth more than smoother ones.
     config.batch_size = 32
     config.optimizer.supervised_learning_rate = 1e-3
     config.optimizer.warmup_steps = 2 * arguments.steps // 5

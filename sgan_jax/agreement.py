@@ -8,8 +8,8 @@ from jaxtyping import Float64, Int64
 from sgan_jax.classifier import OutputClass
 
 POWER = 0.6
-"""Of the product of both networks' probabilities. Independent networks would have 1, equal ones ½;
-fitted on the crystals held back for validation, where it also keeps the answers calibrated."""
+"""Of the product of both networks' probabilities. Independent networks would have 1, equal ones ½.
+`python -m benchmarks.both_networks` fits it on the crystals held back for validation."""
 
 _NEVER = 1e-12
 
@@ -25,7 +25,10 @@ def lattices_of(
 
 
 def agreed(
-    lattices: Probabilities, groups: Probabilities, lattice_of_group: Int64[np.ndarray, " groups"]
+    lattices: Probabilities,
+    groups: Probabilities,
+    lattice_of_group: Int64[np.ndarray, " groups"],
+    power: float = POWER,
 ) -> tuple[Probabilities, Probabilities]:
     """Probabilities of lattices and of space groups on which two networks agree.
 
@@ -36,10 +39,11 @@ def agreed(
         lattices: By the network of the lattices.
         groups: By the network of the space groups.
         lattice_of_group: As by `lattices_of`, without -1.
+        power: See `POWER`.
     """
     members = np.eye(lattices.shape[1])[lattice_of_group]
     by_groups = groups @ members
-    together = _normalised((lattices * by_groups + _NEVER) ** POWER)
+    together = _normalised((lattices * by_groups + _NEVER) ** power)
     ratio = together / (by_groups + _NEVER)
     return together, _normalised(groups * ratio[:, lattice_of_group])
 

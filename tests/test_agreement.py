@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.both_networks import rows
 from sgan_jax.agreement import POWER, agreed, lattices_of
 from sgan_jax.classifier import OutputClass
 
@@ -37,3 +38,17 @@ def test_what_is_impossible_to_one_network_stays_finite():
     for probabilities in (together, of_groups):
         assert np.isfinite(probabilities).all()
         assert probabilities.sum() == pytest.approx(1)
+
+
+def test_the_table_of_powers_tells_what_hearing_both_brings():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=500)
+    truth = np.eye(3)[labels]
+    groups = np.exp(2 * truth + rng.normal(0, 1, truth.shape))
+    lattices = np.exp(2 * truth @ np.eye(2)[OF_GROUP] + rng.normal(0, 1, (500, 2)))
+    said = [each / each.sum(axis=1, keepdims=True) for each in (lattices, groups)]
+    table = rows(said, (OF_GROUP[labels], labels), OF_GROUP)
+    by_itself, powers = table[0], {line[0]: line for line in table[1:]}
+    assert float(by_itself[1]) == round(100 * np.mean(said[0].argmax(1) == OF_GROUP[labels]), 1)
+    for column in (1, 4):
+        assert float(powers[f"power {POWER:.2f}"][column]) > float(by_itself[column])
