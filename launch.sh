@@ -96,7 +96,8 @@ case ${1:-} in
   env) environment ;;
   test)
     environment
-    exec .venv/bin/python -m pytest "${@:2}"
+    # A worker per core, up to 8, each with 2 GB at the most; whole files, for what their tests share.
+    exec .venv/bin/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile "${@:2}"
     ;;
   -*)
     environment
