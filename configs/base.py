@@ -126,6 +126,7 @@ def _data() -> ConfigDict:
     # measurements (augmentation.enabled), "inverse_d" or "log_d" in equal steps.
     data.grid = "two_theta"
     data.formulas_left_out = ""  # comma-separated: compositions that no network may see
+    data.unlabelled_sources = ""  # like sources: structures whose patterns are all unlabelled
     # Folder of measured patterns that join the unlabelled ones of an SGAN.
     data.unlabelled_measured = config_dict.placeholder(str)
     return data

@@ -46,6 +46,11 @@ class Index:
         """The part of the index that is marked."""
         return Index(self.space_groups[kept], self.ids[kept], self.formulas[kept])
 
+    def followed_by(self, other: "Index") -> "Index":
+        """This index and another behind it."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
+        return Index(*map(np.concatenate, pairs))
+
 
 def dataset_index(records: Records, fingerprint: str) -> Index:
     """The index of a data set, made first if there is none that is whole and its own.

@@ -22,7 +22,8 @@ from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
 from sgan_jax.state import Params, averaged_params
 
-_ANYWHERE = {"dir", "workers", "streamed", "sources", "unlabelled_measured"}
+_SOURCES = ("sources", "unlabelled_sources")
+_ANYWHERE = {"dir", "workers", "streamed", *_SOURCES, "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
 
 _UNUSUAL = 0.01
@@ -70,7 +71,8 @@ def _description(
 ) -> dict[str, Any]:
     config, dataset = run.config, run.dataset
     model = instrument(config.data.instrument)
-    sources = [PurePath(source).name for source in config.data.sources.split(",")]
+    named = ",".join(filter(None, (config.data[field] for field in _SOURCES)))
+    sources = [PurePath(source).name for source in named.split(",")]
     return {
         "network": {
             "architecture": classifier.ARCHITECTURE,

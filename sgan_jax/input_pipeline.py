@@ -9,8 +9,9 @@ import json
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,20 @@ from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.config import classes_of
-from sgan_jax.dataset_index import Texts, dataset_index
+from sgan_jax.dataset_index import Index, Texts, dataset_index
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
 from sgan_jax.grids import GRIDS
 from sgan_jax.memory import available_memory
 from sgan_jax.passes import Passes
 from sgan_jax.prefetch import ahead
-from sgan_jax.records import Patterns, Records, StreamedPatterns, in_memory
+from sgan_jax.records import (
+    Examples,
+    JoinedExamples,
+    Patterns,
+    Records,
+    StreamedPatterns,
+    in_memory,
+)
 
 HostBatch = dict[str, dict[str, np.ndarray]]
 """A `gradients.Batch` of NumPy arrays, not yet split over devices."""
@@ -149,31 +157,44 @@ def load(config: ConfigDict) -> Dataset:
         InputError: The sources or the data folder cannot be used, or a set that training or
             evaluation needs is empty.
     """
-    builder = build(
-        dataset_spec(config),
-        config.data.dir,
-        workers=config.data.workers,
-        progress=processes.is_main(),
-    )
-    return read(builder, config)
+    spec, more = dataset_spec(config), config.data.unlabelled_sources
+    specs = [spec, replace(spec, sources=more)] if more else [spec]
+    builders = [
+        build(
+            wanted,
+            config.data.dir,
+            workers=config.data.workers,
+            progress=processes.is_main(),
+        )
+        for wanted in specs
+    ]
+    return read(builders[0], config, *builders[1:])
 
 
-def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
+def read(
+    builder: tfds.core.DatasetBuilder,
+    config: ConfigDict,
+    unlabelled: tfds.core.DatasetBuilder | None = None,
+) -> Dataset:
     """Reads a data set that has been built.
 
     Memory: 4 bytes per point of every pattern (50,000 patterns of 3041 points: 0.6 GB), unless they
     are streamed; about 100 bytes per pattern beside that.
 
+    Args:
+        builder: The data set.
+        config: What to read of it, and how to split it.
+        unlabelled: Another, all of whose patterns are unlabelled ones.
+
     Raises:
         InputError: The data set is damaged, or a set that training or evaluation needs is empty.
     """
-    built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
-    records = Records(builder)
-    index = dataset_index(records, built["fingerprint"])
+    records, index, built = _opened(builder)
     class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
-    labels = class_list.index_of_space_group[index.space_groups].astype(np.int32)
-    kept = (labels >= 0) & ~_has_formula(index.formulas, config.data.formulas_left_out)
-    index, labels = index.select(kept), labels[kept]
+    kept = _is_wanted(index, class_list, config)
+    examples, chosen, n_left_out = records, np.flatnonzero(kept), int((~kept).sum())
+    fingerprint, rejected = built["fingerprint"], Counter(built["rejected_by_reason"])
+    index = index.select(kept)
     split = splits.split(
         index.ids,
         index.formulas,
@@ -182,9 +203,20 @@ def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
         split_by=config.data.split_by,
         validation_fraction=config.validation_fraction,
     )
+    if unlabelled is not None:
+        more_records, more, more_built = _opened(unlabelled)
+        kept = _is_wanted(more, class_list, config) & ~_is_known(more, index, split, config)
+        examples = JoinedExamples(records, more_records)
+        chosen = np.concatenate([chosen, len(records) + np.flatnonzero(kept)])
+        n_left_out += int((~kept).sum())
+        split = split.with_unlabelled(len(index.ids) + np.arange(kept.sum()))
+        index = index.followed_by(more.select(kept))
+        fingerprint = f"{fingerprint}+{more_built['fingerprint']}"
+        rejected.update(more_built["rejected_by_reason"])
+    labels = class_list.index_of_space_group[index.space_groups].astype(np.int32)
     measured = _measured(config)
     _check(split, labels, config, len(measured))
-    patterns, axis = _patterns(records, np.flatnonzero(kept), split, config)
+    patterns, axis = _patterns(examples, chosen, split, config)
     dataset = Dataset(
         patterns=patterns,
         axis=axis,
@@ -195,12 +227,39 @@ def read(builder: tfds.core.DatasetBuilder, config: ConfigDict) -> Dataset:
         formulas=index.formulas,
         class_list=class_list,
         split=split,
-        n_left_out=int((~kept).sum()),
-        fingerprint=built["fingerprint"],
-        rejected_by_reason=built["rejected_by_reason"],
+        n_left_out=n_left_out,
+        fingerprint=fingerprint,
+        rejected_by_reason=dict(rejected),
     )
     _warn_of_missing_labels(dataset)
     return dataset
+
+
+def _opened(builder: tfds.core.DatasetBuilder) -> tuple[Records, Index, dict[str, Any]]:
+    """The examples of a data set, their index, and the summary of its making."""
+    built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
+    records = Records(builder)
+    return records, dataset_index(records, built["fingerprint"]), built
+
+
+def _is_wanted(index: Index, class_list: ClassList, config: ConfigDict) -> Bool[np.ndarray, " n"]:
+    """Which examples are in a class and not to be left out."""
+    in_a_class = class_list.index_of_space_group[index.space_groups] >= 0
+    return in_a_class & ~_has_formula(index.formulas, config.data.formulas_left_out)
+
+
+def _is_known(
+    more: Index, index: Index, split: splits.Split, config: ConfigDict
+) -> Bool[np.ndarray, " n"]:
+    """Which further examples are there already, or give away what is held back.
+
+    Where no composition is to be on both sides, that holds for them too.
+    """
+    known = np.isin(more.ids, index.ids)
+    if config.data.split_by == "formula":
+        held_back = np.concatenate([split.test, split.validation])
+        known |= np.isin(more.formulas, index.formulas[held_back])
+    return known
 
 
 def _has_formula(formulas: Texts, wanted: str) -> Bool[np.ndarray, " n"]:
@@ -240,16 +299,16 @@ def _measured(config: ConfigDict) -> Float32[np.ndarray, "m grid"]:
 
 
 def _patterns(
-    records: Records, chosen: Int[np.ndarray, " n"], split: splits.Split, config: ConfigDict
+    examples: Examples, chosen: Int[np.ndarray, " n"], split: splits.Split, config: ConfigDict
 ) -> tuple[Patterns, PatternAxis]:
     """The patterns of some examples, and what they are drawn over."""
     if not config.augmentation.enabled:
-        files = StreamedPatterns(records, chosen)
+        files = StreamedPatterns(examples, chosen)
         axis = angle_axis(instrument(config.data.instrument).two_theta)
         return _stored_patterns(files, config.data.streamed), axis
     grid = GRIDS[config.data.grid]
     patterns = AugmentedPatterns(
-        crystal_table(records, chosen),
+        crystal_table(examples, chosen),
         second_phases=np.setdiff1d(np.arange(len(chosen)), split.test),
         grid=grid,
         effects=Effects(**{name: config.augmentation[name] for name in EFFECTS}),

@@ -35,6 +35,34 @@ class Patterns(Protocol):
     def __getitem__(self, rows: Int[np.ndarray, " m"], /) -> Float32[np.ndarray, "m grid"]: ...
 
 
+class Examples(Protocol):
+    """Examples by number; their patterns have `grid_size` points."""
+
+    grid_size: int
+
+    def features(self, row: int) -> Mapping[str, Any]:
+        """The features of one example."""
+        ...
+
+
+class JoinedExamples:
+    """The examples of two data sets on the same grid, those of the second behind the first's.
+
+    Args:
+        first: A data set.
+        second: Another.
+    """
+
+    def __init__(self, first: "Records", second: "Records") -> None:
+        self.grid_size = first.grid_size
+        self._first, self._second = first, second
+
+    def features(self, row: int) -> Mapping[str, Any]:
+        """As `Records.features`."""
+        beyond = row - len(self._first)
+        return self._first.features(row) if beyond < 0 else self._second.features(beyond)
+
+
 class Records:
     """The examples of a built data set by number. Threads may share it.
 
@@ -110,11 +138,11 @@ class StreamedPatterns:
     """Patterns of a data set, each read from its file when asked for. Threads may share it.
 
     Args:
-        records: The data set.
+        records: The data set, or several.
         chosen: Which of its examples; row i is the pattern of example ``chosen[i]``.
     """
 
-    def __init__(self, records: Records, chosen: Int[np.ndarray, " n"]) -> None:
+    def __init__(self, records: Examples, chosen: Int[np.ndarray, " n"]) -> None:
         self._records = records
         self._chosen = chosen
 

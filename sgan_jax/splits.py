@@ -6,7 +6,7 @@ set, on other patterns or on the machine. Smaller labelled sets are subsets of l
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,6 +30,10 @@ class Split:
     labelled: Int[np.ndarray, " n_labelled"]
     validation: Int[np.ndarray, " n_validation"]
     unlabelled: Int[np.ndarray, " n_unlabelled"]
+
+    def with_unlabelled(self, rows: Int[np.ndarray, " m"]) -> "Split":
+        """The same split with further patterns, all of them unlabelled."""
+        return replace(self, unlabelled=np.concatenate([self.unlabelled, rows]))
 
 
 def split(

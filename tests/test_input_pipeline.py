@@ -16,12 +16,14 @@ from configs import base
 from data_gen.errors import InputError
 from data_gen.symmetry import class_list
 from sgan_jax import input_pipeline, processes
+from sgan_jax.dataset_index import Index
 from sgan_jax.figures import angle_axis
 from sgan_jax.input_pipeline import Dataset, train_batches
 from sgan_jax.splits import split
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = 7
+HALITE = Path(__file__).parent / "data" / "halite.cif"
 
 
 def make_dataset(n: int = 400, label_fraction: float = 0.25, n_measured: int = 0) -> Dataset:
@@ -211,6 +213,42 @@ def test_crystals_outside_the_classes_are_left_out_and_counted(data_dir):
     assert set(common.ids) < set(everything.ids)
     rows = np.array([everything.ids.tolist().index(name) for name in common.ids])
     np.testing.assert_array_equal(common.patterns[np.arange(len(rows))], everything.patterns[rows])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_further_structures_are_all_unlabelled(data_dir, streamed):
+    alone = load(data_dir)
+    more = load(data_dir, **{"data.unlabelled_sources": str(HALITE), "data.streamed": streamed})
+    n = len(alone.labels)
+    assert more.patterns.shape == (n + 1, more.grid_size)
+    assert more.space_groups[n] == 225
+    assert more.ids[n] not in alone.ids
+    for name in ("test", "labelled", "validation"):
+        np.testing.assert_array_equal(more.subsets[name], alone.subsets[name])
+    np.testing.assert_array_equal(more.split.unlabelled, [*alone.split.unlabelled, n])
+    rows = np.array([n, 0])
+    np.testing.assert_array_equal(more.patterns[rows][1], alone.patterns[rows[1:]][0])
+    assert more.patterns[rows][0].max() == 1
+    assert more.fingerprint.startswith(alone.fingerprint + "+")
+
+
+def test_further_structures_are_none_of_those_that_are_there(data_dir):
+    alone, same = load(data_dir), load(data_dir, **{"data.unlabelled_sources": "amcsd"})
+    assert same.patterns.shape == alone.patterns.shape
+    assert same.n_left_out == alone.n_left_out + len(alone.labels)
+
+
+def test_where_formulas_are_split_further_structures_give_none_away(data_dir):
+    by_formula = {"data.split_by": "formula"}
+    alone = load(data_dir, **by_formula)
+    index = Index(alone.space_groups, alone.ids, alone.formulas)
+    renamed = dataclasses.replace(index, ids="new " + alone.ids)
+    config = base.get_config()
+    config.data.split_by = "formula"
+    known = input_pipeline._is_known(renamed, index, alone.split, config)
+    tested = set(alone.formulas[alone.split.test].tolist())
+    np.testing.assert_array_equal(known, [text in tested for text in alone.formulas.tolist()])
+    assert 0 < known.sum() < len(known)
 
 
 def test_classes_without_a_label_are_a_warning_with_the_list(data_dir, caplog):

@@ -9,14 +9,14 @@ from jaxtyping import Int
 from data_gen.crystal import Crystal
 from data_gen.examples import crystal_from_features
 from data_gen.packing import CrystalTable
-from sgan_jax.records import Records
+from sgan_jax.records import Examples
 
 
-def crystal_table(records: Records, rows: Int[np.ndarray, " n"]) -> CrystalTable:
+def crystal_table(records: Examples, rows: Int[np.ndarray, " n"]) -> CrystalTable:
     """Reads crystals, in the order of the rows; 0.1 ms each.
 
     Args:
-        records: The data set.
+        records: The data set, or several.
         rows: Numbers of its examples.
 
     Raises:
