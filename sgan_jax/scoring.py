@@ -115,7 +115,7 @@ def score(
         InputError: There is no test pattern.
     """
     if len(labels) == 0:
-        raise InputError("there is no test pattern: name more structures or raise data.limit")
+        raise InputError("there is no test pattern: name more structures or raise the limit")
     right = metrics.in_top_k(logits, labels, 1)
     return {
         "top1": float(right.mean()),
