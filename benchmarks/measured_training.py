@@ -22,10 +22,10 @@ from configs import measured
 from sgan_jax import command_line, devices, metrics
 from sgan_jax.augmentation.effects import ALL, EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
-from sgan_jax.evaluate import predict_logits
 from sgan_jax.grids import GRIDS
 from sgan_jax.inference import make_predict
 from sgan_jax.input_pipeline import Dataset, load, train_batches
+from sgan_jax.scoring import predict_logits
 from sgan_jax.state import Params, averaged_params, create_state
 from sgan_jax.train_step import make_train_step
 

@@ -7,6 +7,7 @@ networks, which take full batches. However many files there are, few patterns ar
 import csv
 import glob
 import os
+import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -180,6 +181,18 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}: give a place that can be written") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder if need be, and fails before the first answer rather than after it.
+
+    Raises:
+        InputError: Nothing can be written there.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 class Tally:

@@ -1,154 +1,266 @@
-"""From a trained network and patterns to the `test` block of the report.
+"""How good a classifier is on structures of your own: `python -m sgan_jax.evaluate --model=NAME …`.
 
-`predict_logits` runs the network over any number of patterns, `score` turns the logits into
-figures of merit. Neither knows where the patterns come from, so any structures can be scored.
+From Python:
+
+    from sgan_jax.evaluate import evaluate
+
+    report = evaluate("measured-bravais", "my_cifs.tar.gz", out="evaluations/mine")
+    report["test"]["top1"], report["dataset"]["rejected_by_reason"]
 """
 
-import math
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from data_gen.command_line import Parser, exit_status, print_all
 from data_gen.errors import InputError
-from data_gen.symmetry import ClassList, crystal_system, extinction_group
-from sgan_jax import metrics, processes
-from sgan_jax.inference import Predict
-from sgan_jax.prefetch import ahead
-from sgan_jax.records import Patterns
-from sgan_jax.state import Params
+from data_gen.pattern_files import save
+from data_gen.sources import source_names
+from data_gen.spec import DatasetSpec
+from sgan_jax import (
+    bulk,
+    command_line,
+    evaluation_page,
+    metrics,
+    report,
+    report_figures,
+    trained,
+    workdir,
+)
+from sgan_jax.classifier import Classifier, load_classifier
+from sgan_jax.scoring import score
+from sgan_jax.trial import Trial, dataset_spec, try_classifier
 
-_LATTICE_SYSTEM = {
-    "a": "triclinic",
-    "m": "monoclinic",
-    "o": "orthorhombic",
-    "t": "tetragonal",
-    "h": "hexagonal",
-    "c": "cubic",
-}
+_LONGEST_NAME = 100  # characters of a folder that is named by default
 
 
-def predict_logits(
-    predict: Predict,
-    params: Params,
-    patterns: Patterns,
-    rows: Int[np.ndarray, " m"],
-    batch_size: int,
-) -> Float[np.ndarray, "m k"]:
-    """Class logits of some patterns, each passed through the network exactly once.
-
-    Of several processes each takes its share of the rows, and all get the logits of all.
-
-    The last batch is filled up with empty patterns, so that the network is compiled for one shape,
-    and what they give is dropped. A few batches at a time are in memory.
+def evaluate(
+    model: str,
+    sources: str,
+    out: Path | str,
+    *,
+    limit: int | None = None,
+    data_dir: Path | str = "data",
+) -> dict[str, Any]:
+    """Tries a classifier on the crystals of any sources; writes a report with figures.
 
     Args:
-        predict: The network; called with batches of exactly `batch_size` patterns.
-        params: Its parameters.
-        patterns: Patterns in float32, in memory or not.
-        rows: Which of them, in the order wanted.
-        batch_size: Patterns per call, divisible by the number of devices.
+        model: Name of one that comes with the package, or its folder.
+        sources: See `data_gen.sources.open_sources`.
+        out: Folder for `report.json`, `report.md` and `figures/`; made if need be.
+        limit: Read only the first so many structures.
+        data_dir: Where data sets are; that of the sources is built if it is not there.
+
+    Returns:
+        The content of `report.json`.
 
     Raises:
-        InputError: The network's answers are not finite.
+        InputError: The model, the sources or a folder cannot be used, or no structure can serve.
     """
-    own = processes.share(rows)
-
-    def batch(number: int) -> Float[np.ndarray, "batch grid"]:
-        taken = patterns[own[number * batch_size : (number + 1) * batch_size]]
-        return np.pad(taken, ((0, batch_size - len(taken)), (0, 0)))
-
-    batches = ahead(batch, range(max(math.ceil(len(own) / batch_size), 1)))
-    made = np.concatenate([np.array(predict(params, each)) for each in batches])[: len(own)]
-    result = processes.join(made, len(rows))
-    if not np.isfinite(result).all():
+    classifier = load_classifier(trained.find(model))
+    try:
+        described = _model(model, classifier)
+        spec = dataset_spec(classifier, sources, limit)
+    except (KeyError, TypeError) as error:
         raise InputError(
-            "the network gives values that are not finite: train again from an earlier checkpoint, "
-            "or with a smaller learning rate"
-        )
-    return result
+            f"model {model} does not say how it was trained ({error} is missing); export it again"
+        ) from error
+    spec.fingerprint()  # opens the sources, before anything is written
+    _check_folder(Path(out))
+    trial = try_classifier(classifier, spec, data_dir)
+    counts = _counts(classifier, trial)
+    class_list, logits, labels = trial.class_list, trial.logits, trial.labels
+    content = report.strict(
+        {
+            "task": classifier.task,
+            "model": described,
+            "test": score(logits, labels, class_list, counts["labelled"]),
+            "dataset": _dataset(classifier, spec, trial, counts),
+            "per_class": report.per_class(class_list, counts, metrics.confusion(logits, labels)),
+            "environment": report.environment(),
+        }
+    )
+    with bulk.writing(Path(out)):
+        _draw(Path(out) / report.FIGURES_FOLDER, trial, counts)
+        report.write(Path(out), content, evaluation_page.page)
+    return content
 
 
-def system_of_class(class_list: ClassList) -> tuple[str, ...]:
-    """The crystal system of each class; for Bravais lattices the lattice system.
+def _check_folder(out: Path) -> None:
+    if (out / workdir.CONFIG_FILE).exists():
+        raise InputError(f"{out} has the report of a training run; name another --out=DIR")
+    bulk.check_writable(out)
 
-    A primitive hexagonal lattice (hP) holds trigonal and hexagonal crystals alike, so lattices can
-    only be sorted into lattice systems: hR is rhombohedral, hP hexagonal (International Tables A,
-    section 1.3.4).
-    """
-    if class_list.task == "space_group":
-        return tuple(crystal_system(int(name)) for name in class_list.names)
-    return tuple(
-        "rhombohedral" if name == "hR" else _LATTICE_SYSTEM[name[0]] for name in class_list.names
+
+def _counts(classifier: Classifier, trial: Trial) -> dict[str, Int[np.ndarray, " k"]]:
+    """Patterns per class: labelled ones of the training, and those asked about."""
+    return {
+        "labelled": np.array([entry.n_labelled for entry in classifier.classes]),
+        "test": np.bincount(trial.labels, minlength=len(classifier.classes)),
+    }
+
+
+def _model(name: str, classifier: Classifier) -> dict[str, Any]:
+    """What the model says of itself."""
+    description = classifier.description
+    training = description["training"]
+    return {
+        "name": name,
+        "sha256": description["weights"]["sha256"],
+        "method": training["method"],
+        "label_fraction": training["label_fraction"],
+        "checkpoint": training["checkpoint"],
+        "test": training["test"],
+        "data_sources": description["licence"]["data_sources"],
+        "temperature": classifier.temperature,
+        "instrument": classifier.instrument.name,
+        "config": training["config"],
+    }
+
+
+def _dataset(
+    classifier: Classifier,
+    spec: DatasetSpec,
+    trial: Trial,
+    counts: Mapping[str, Int[np.ndarray, " k"]],
+) -> dict[str, Any]:
+    n_test, n_left_out = len(trial.rows), sum(trial.left_out.values())
+    rejected, present = trial.rejected_by_reason, counts["test"] > 0
+    unknown = np.flatnonzero(present & (counts["labelled"] == 0))
+    return {
+        "sources": spec.sources,
+        "limit": spec.limit,
+        "simulated": "measurements with all effects, on neutron instruments of any kind"
+        if classifier.takes_roots
+        else f"ideal patterns of {spec.instrument}",
+        "n_structures": n_test + n_left_out + sum(rejected.values()),
+        "n_test": n_test,
+        "n_left_out": n_left_out,
+        "left_out_by_space_group": trial.left_out,
+        "n_classes": len(present),
+        "n_classes_present": present.sum(),
+        "classes_without_label": [trial.class_list.names[index] for index in unknown],
+        "name": trial.folder.parent.name,
+        "fingerprint": trial.fingerprint,
+        "rejected_by_reason": rejected,
+    }
+
+
+def _draw(folder: Path, trial: Trial, counts: Mapping[str, Int[np.ndarray, " k"]]) -> None:
+    class_list = trial.class_list
+    report_figures.draw_evaluation(folder, class_list, counts, trial.logits, trial.labels)
+    chosen = report_figures.example_rows(class_list, trial.space_groups)
+    report_figures.draw_examples(
+        folder,
+        trial.axis,
+        trial.patterns[trial.rows[chosen]],
+        trial.space_groups[chosen],
+        trial.formulas[chosen],
+        class_list,
     )
 
 
-def extinction_group_of_class(class_list: ClassList) -> tuple[int, ...] | None:
-    """The extinction group of each class; None for Bravais lattices, which hold several each."""
-    if class_list.task != "space_group":
-        return None
-    return tuple(extinction_group(int(name)) for name in class_list.names)
+# ---------------------------------------------------------------- command line
+
+_DESCRIPTION = """\
+Simulates the powder patterns of crystal structures, asks a classifier about each, and says how
+often it is right: a report to read, one for programs, and figures. Figures on crystals that it was
+trained on say little.
+"""
+_EPILOG = """\
+A classifier of measured patterns is tried on simulated measurements (any neutron instrument, noise,
+background, preferred orientation, a second phase out of the same sources, ...), any other on ideal
+patterns of the instrument that it was trained for. Structures that cannot serve are counted by
+reason, and crystals whose space group is in none of its classes are counted apart.
+
+exit status: 0 if there is a report; 2 for an error, in one line that says what to do.
+
+  python -m sgan_jax.evaluate --model=measured-bravais --sources=my_cifs.tar.gz --json=report.json
+  python -m sgan_jax.evaluate --model=runs/model --sources=amcsd,my_cifs/ --limit=1000 --out=mine
+"""
 
 
-def score(
-    logits: Float[np.ndarray, "n k"],
-    labels: Int[np.ndarray, " n"],
-    class_list: ClassList,
-    labelled_counts: Int[np.ndarray, " k"],
-) -> dict[str, Any]:
-    """The figures of merit that stand in `report.json` under `test`.
-
-    Args:
-        logits: Class logits of the test patterns.
-        labels: Their true classes.
-        class_list: What the classes are.
-        labelled_counts: Labelled training patterns per class, from which the prior is taken.
-
-    Returns:
-        Fractions `top1`, `top5`, `crystal_system_top1`, `extinction_group_top1` and `ece`; the
-        same four of the prior, that is of naming the classes (or the system, or the extinction
-        group) most frequent among the labels: `prior_top1`, `prior_top5`,
-        `prior_crystal_system_top1`, `prior_extinction_group_top1`; `nll` in nats; `top1_ci95` as
-        [low, high]. What concerns extinction groups is None for Bravais lattices.
-
-    Raises:
-        InputError: There is no test pattern.
-    """
-    if len(labels) == 0:
-        raise InputError("there is no test pattern: name more structures or raise data.limit")
-    right = metrics.in_top_k(logits, labels, 1)
-    return {
-        "top1": float(right.mean()),
-        "top5": metrics.top_k_accuracy(logits, labels, 5),
-        "top1_ci95": list(metrics.bootstrap_interval(right)),
-        "nll": metrics.negative_log_likelihood(logits, labels),
-        "ece": metrics.expected_calibration_error(logits, labels),
-        "prior_top1": metrics.prior_top_k(labelled_counts, labels, 1),
-        "prior_top5": metrics.prior_top_k(labelled_counts, labels, 5),
-        **_coarser("crystal_system", logits, labels, labelled_counts, system_of_class(class_list)),
-        **_coarser(
-            "extinction_group",
-            logits,
-            labels,
-            labelled_counts,
-            extinction_group_of_class(class_list),
-        ),
-    }
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, 1 if interrupted, or 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    command_line.keep_compiled_programs()
+    try:
+        return exit_status(_run, options)
+    except KeyboardInterrupt as interruption:
+        print(": ".join(filter(None, ("interrupted", str(interruption)))), file=sys.stderr)
+        return 1
 
 
-def _coarser(
-    name: str,
-    logits: Float[np.ndarray, "n k"],
-    labels: Int[np.ndarray, " n"],
-    labelled_counts: Int[np.ndarray, " k"],
-    group_of_class: tuple[str, ...] | tuple[int, ...] | None,
-) -> dict[str, float | None]:
-    """Top-1 of groups of classes and of its prior; None where classes do not fall into groups."""
-    if group_of_class is None:
-        return {f"{name}_top1": None, f"prior_{name}_top1": None}
-    _, group = np.unique(group_of_class, return_inverse=True)
-    group_counts = np.bincount(group, weights=labelled_counts)
-    return {
-        f"{name}_top1": metrics.grouped_top1(logits, labels, group),
-        f"prior_{name}_top1": metrics.prior_top_k(group_counts, group[labels], 1),
-    }
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m sgan_jax.evaluate",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    names = ", ".join(trained.packaged())
+    add("--model", required=True, metavar="NAME|DIR", help=f"{names}, or the folder of an export")
+    add(
+        "--sources",
+        required=True,
+        metavar="PATH[,PATH]",
+        help="structures: a CIF, a folder or archive of CIFs, a table with a cif column, amcsd",
+    )
+    add("--limit", type=int, metavar="N", help="read only the first N structures")
+    add("--json", type=Path, metavar="FILE", help="write the report for programs here too")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for report.md, report.json and figures/, written anew; default: "
+        "evaluations/MODEL-SOURCES",
+    )
+    add(
+        "--data_dir",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="where the data set of the structures is built, or is already; default: data",
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    out = options.out or _default_folder(options.model, options.sources)
+    if options.json:
+        bulk.check_writable(options.json.absolute().parent)
+        if options.json.is_dir():
+            raise InputError(f"--json={options.json} is a folder; name a file in it")
+    content = evaluate(
+        options.model, options.sources, out, limit=options.limit, data_dir=options.data_dir
+    )
+    if options.json:
+        save(options.json, report.as_json(content).encode())
+    print_all(f"{_summary(content)}\nreport: {out / report.MARKDOWN_FILE}\n")
+
+
+def _default_folder(model: str, sources: str) -> Path:
+    named = [Path(name).absolute().name for name in (model, *source_names(sources))]
+    return Path("evaluations", "-".join(named)[:_LONGEST_NAME])
+
+
+def _summary(content: Mapping[str, Any]) -> str:
+    dataset = content["dataset"]
+    reasons = dataset["rejected_by_reason"]
+    listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+    return (
+        f"{dataset['n_structures']:,} structures: {dataset['n_test']:,} tried, "
+        f"{dataset['n_left_out']:,} of space groups in no class of the model, "
+        f"{sum(reasons.values()):,} rejected{f' ({listed})' if listed else ''}\n"
+        f"{report.summary(content)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,9 +17,9 @@ from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
 from sgan_jax import classifier, command_line, metrics, report, workdir
 from sgan_jax.checkpoint import Choice
 from sgan_jax.config import validate
-from sgan_jax.evaluate import predict_logits
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
+from sgan_jax.scoring import predict_logits
 from sgan_jax.state import Params, averaged_params
 
 _SOURCES = ("sources", "unlabelled_sources")

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from sgan_jax.grids import Grid
 from sgan_jax.metrics import Reliability, row_normalised
@@ -248,6 +249,10 @@ def _pattern_panel(axes: Axes, axis: PatternAxis, pattern: np.ndarray, colour: s
     axes.plot(axis.points, np.where(pattern >= 0, pattern, np.nan), color=colour, lw=0.7)
     axes.set_xlim(axis.points[0], axis.points[-1])
     axes.set_xscale(axis.scale)
+    if axis.scale == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
     axes.set_ylim(-0.03, 1.05)
     axes.set_yticks([0, 1])
 

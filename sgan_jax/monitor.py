@@ -6,9 +6,9 @@ from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
 from sgan_jax import figures, metrics, processes
-from sgan_jax.evaluate import predict_logits, system_of_class
 from sgan_jax.inference import Predict, generate
 from sgan_jax.input_pipeline import Dataset
+from sgan_jax.scoring import predict_logits, system_of_class
 from sgan_jax.state import SganState, averaged_params
 
 PATTERNS_PER_SUBSET = 512

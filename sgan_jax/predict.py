@@ -13,7 +13,6 @@ import contextlib
 import io
 import json
 import sys
-import tempfile
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -171,7 +170,7 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"{' '.join(options.files)}: no files in there; name a file or a folder")
     pictures = _pictures(files, options.plot)
     for folder in {path.parent for path in pictures}:
-        _check_writable(folder)
+        bulk.check_writable(folder)
     command_line.keep_compiled_programs(least_seconds=0.0)
     models = tuple(options.model.split(",")) if options.model else ()
     panel = _panel(options.task, models, options.top, options.prior)
@@ -240,14 +239,6 @@ def _pictures(files: Sequence[str], plot: Path | None) -> list[Path]:
         again = f"-{names[name]}" if names[name] > 1 else ""
         paths.append(plot / f"{name}{again}.png")
     return paths
-
-
-def _check_writable(folder: Path) -> None:
-    """Fails before the first answer, and not after it."""
-    with bulk.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
 
 
 def _draw(presented: Presented, answer: Answer, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves behind for people and programs: `report.json` and `report.md`.
+"""What is left behind for people and programs: `report.json` and `report.md`.
 
 The JSON is strict (no NaN) and complete: tables of several runs are made from it alone. The page
 in Markdown is made from the JSON's content and from the pictures that lie beside it.
@@ -9,7 +9,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from ml_collections import ConfigDict
 
 from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import metrics
-from sgan_jax.evaluate import score, system_of_class
 from sgan_jax.paper import paper_figures
-from sgan_jax.report_page import page, percent
+from sgan_jax.report_sections import percent
+from sgan_jax.scoring import score, system_of_class
 from sgan_jax.workdir import write_atomically
 
 JSON_FILE = "report.json"
@@ -86,20 +86,29 @@ def assemble(
         "test": score(logits, labels, class_list, counts["labelled"]),
         "paper": paper_figures(config, class_list),
         "dataset": dict(dataset),
-        "per_class": _per_class(class_list, counts, metrics.confusion(logits, labels)),
+        "per_class": per_class(class_list, counts, metrics.confusion(logits, labels)),
         "throughput": dict(throughput),
         "environment": environment(),
         "config": config.to_dict(),
     }
-    return _strict(content)
+    return strict(content)
 
 
-def _per_class(
+def per_class(
     class_list: ClassList,
     counts: Mapping[str, Int[np.ndarray, " k"]],
     confusion: Int[np.ndarray, "k k"],
 ) -> list[dict[str, Any]]:
-    """Counts, recall and what it was taken for (the row of the confusion matrix), by class."""
+    """The report's `per_class`.
+
+    Args:
+        class_list: What the classes are.
+        counts: Patterns per class, by subset.
+        confusion: Of the test patterns.
+
+    Returns:
+        Counts, recall and what it was taken for (the row of the confusion matrix), by class.
+    """
     recall = metrics.per_class_recall(confusion)
     names = class_list.names
     return [
@@ -107,9 +116,7 @@ def _per_class(
             "name": name,
             "symbol": name if class_list.task == "bravais_lattice" else hermann_mauguin(int(name)),
             "crystal_system": system,
-            "n_labelled": counts["labelled"][index],
-            "n_unlabelled": counts["unlabelled"][index],
-            "n_test": counts["test"][index],
+            **{f"n_{subset}": count[index] for subset, count in counts.items()},
             "recall": recall[index],
             "predicted": {names[other]: row[other] for other in np.flatnonzero(row)},
         }
@@ -120,7 +127,7 @@ def _per_class(
 
 
 def environment() -> dict[str, Any]:
-    """Versions and devices that the run had."""
+    """Versions and devices that there are."""
     devices = jax.devices()
     return {
         "python": platform.python_version(),
@@ -133,12 +140,12 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """The same content in JSON's own types, with null for what is not a finite number."""
     if isinstance(value, Mapping):
-        return {str(name): _strict(item) for name, item in value.items()}
+        return {str(name): strict(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [strict(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -147,7 +154,7 @@ def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def summary(content: Mapping[str, Any]) -> str:
-    """A few lines for the screen at the end of a run, each accuracy beside the prior's."""
+    """A few lines for the screen, each accuracy beside the prior's."""
     test = content["test"]
     low, high = test["top1_ci95"]
     rows = [
@@ -165,16 +172,24 @@ def summary(content: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def write(workdir: Path, content: Mapping[str, Any]) -> None:
+def as_json(content: Mapping[str, Any]) -> str:
+    """The text of `report.json`."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write(
+    folder: Path,
+    content: Mapping[str, Any],
+    page: Callable[[Mapping[str, Any], Sequence[str]], str],
+) -> None:
     """Writes `report.json` and `report.md`; pictures already in `figures/` are linked.
 
     Args:
-        workdir: The run's folder.
-        content: What `assemble` returned.
+        folder: Where they go.
+        content: What `report.json` is to say.
+        page: Makes the page of it and of links to the pictures.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(workdir / JSON_FILE, text + "\n")
-    drawn = sorted(path.name for path in (workdir / FIGURES_FOLDER).glob("*.png"))
-    write_atomically(
-        workdir / MARKDOWN_FILE, page(content, [f"{FIGURES_FOLDER}/{name}" for name in drawn])
-    )
+    write_atomically(folder / JSON_FILE, as_json(content))
+    drawn = sorted(path.name for path in (folder / FIGURES_FOLDER).glob("*.png"))
+    links = [f"{FIGURES_FOLDER}/{name}" for name in drawn]
+    write_atomically(folder / MARKDOWN_FILE, page(content, links))

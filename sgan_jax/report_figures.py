@@ -1,18 +1,17 @@
-"""Which figures a run leaves in its folder, and what is shown in each."""
+"""Which figures a run or an evaluation leaves in its folder, and what is shown in each."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import figures, metrics
 from sgan_jax.dataset_index import Texts
-from sgan_jax.evaluate import system_of_class
 from sgan_jax.figures import PatternAxis
-from sgan_jax.records import Patterns
+from sgan_jax.scoring import system_of_class
 
 _LONGEST_FORMULA = 26
 
@@ -47,39 +46,54 @@ def draw_evaluation(
         figures.save_figure(figure, folder / f"{name}.png")
 
 
+def example_rows(
+    class_list: ClassList, space_groups: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
+    """The first pattern of each Bravais lattice, or of each crystal system for space groups.
+
+    Args:
+        class_list: What the classes are.
+        space_groups: Space group numbers, all with a class.
+    """
+    labels = class_list.index_of_space_group[space_groups]
+    _, first = np.unique(_example_groups(class_list)[labels], return_index=True)
+    return first[np.argsort(labels[first])]
+
+
 def draw_examples(
     folder: Path,
     axis: PatternAxis,
-    patterns: Patterns,
-    space_groups: Int[np.ndarray, " n"],
+    patterns: Float[np.ndarray, "m grid"],
+    space_groups: Int[np.ndarray, " m"],
     formulas: Texts,
     class_list: ClassList,
 ) -> None:
-    """One pattern of each Bravais lattice, or of each crystal system for space groups.
+    """Some patterns with their formulas and symmetry.
 
     Args:
         folder: Where the PNG file goes.
         axis: Of all patterns.
-        patterns: Patterns of the data set, all with a class in `class_list`.
+        patterns: Patterns, best those of `example_rows`.
         space_groups: Their space group numbers.
         formulas: Their compositions.
         class_list: What the classes are.
     """
-    systems = system_of_class(class_list)
     labels = class_list.index_of_space_group[space_groups]
-    groups = np.array(class_list.names if class_list.task == "bravais_lattice" else systems)
-    shown, first = np.unique(groups[labels], return_index=True)
-    order = np.argsort(labels[first])
-    rows = first[order]
     titles = [
-        f"{group}   {symbol_markup(hermann_mauguin(int(space_groups[row])))}   "
-        f"{formula_markup(str(formulas[row]))}"
-        for group, row in zip(shown[order], rows, strict=True)
+        f"{group}   {symbol_markup(hermann_mauguin(int(number)))}   {formula_markup(str(formula))}"
+        for group, number, formula in zip(
+            _example_groups(class_list)[labels], space_groups, formulas, strict=True
+        )
     ]
-    figure = figures.example_patterns(
-        axis, patterns[rows], titles, [systems[label] for label in labels[rows]]
-    )
+    systems = np.array(system_of_class(class_list))[labels]
+    figure = figures.example_patterns(axis, patterns, titles, systems.tolist())
     figures.save_figure(figure, folder / "example_patterns.png")
+
+
+def _example_groups(class_list: ClassList) -> Shaped[np.ndarray, " k"]:
+    """What an example is shown of, for each class."""
+    lattices = class_list.task == "bravais_lattice"
+    return np.array(class_list.names if lattices else system_of_class(class_list))
 
 
 def draw_training(

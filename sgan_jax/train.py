@@ -17,17 +17,18 @@ from sgan_jax import (
     processes,
     report,
     report_figures,
+    report_page,
     tensorboard,
     workdir,
 )
 from sgan_jax.checkpoint import Checkpoints
-from sgan_jax.evaluate import predict_logits
 from sgan_jax.inference import Predict, generate, make_predict
 from sgan_jax.input_pipeline import Dataset
 from sgan_jax.monitor import PATTERNS_SHOWN, Monitor
 from sgan_jax.preemption import Preempted, Preemption
 from sgan_jax.progress import Clock, Meter, Throughput, all_finite
 from sgan_jax.run import Run, open_run
+from sgan_jax.scoring import predict_logits
 from sgan_jax.state import SganState, averaged_params
 from sgan_jax.train_step import make_train_step
 
@@ -156,18 +157,19 @@ def _report(run: Run, predict: Predict) -> None:
     history = tensorboard.read_history(run.folder)
     report_figures.draw_training(figures, history, content["test"]["prior_top1"])
     _draw_patterns(config, figures, dataset, state)
-    report.write(run.folder, content)
+    report.write(run.folder, content, report_page.page)
     print(report.summary(content))
     print(f"report: {run.folder / report.MARKDOWN_FILE}")
 
 
 def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: SganState) -> None:
+    rows = report_figures.example_rows(dataset.class_list, dataset.space_groups)
     report_figures.draw_examples(
         figures,
         dataset.axis,
-        dataset.patterns,
-        dataset.space_groups,
-        dataset.formulas,
+        dataset.patterns[rows],
+        dataset.space_groups[rows],
+        dataset.formulas[rows],
         dataset.class_list,
     )
     if state.generator is not None:

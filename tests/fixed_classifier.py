@@ -50,6 +50,14 @@ def write_classifier(
             "intensity": "linear" if grid is None else "root",
         },
         "calibration": {"temperature": 1.0, "energy_threshold": energy_threshold},
+        "licence": {"data_sources": ["amcsd"]},
+        "training": {
+            "method": "supervised",
+            "label_fraction": 0.9,
+            "checkpoint": {"step": 1, "reason": "the last", "validation_top1": None},
+            "test": None,
+            "config": {"data": {"scattering_lengths": "periodictable", "check_symmetry": False}},
+        },
     }
     weights = {
         name: np.zeros(shape, np.float32) for name, shape in weight_shapes(description).items()

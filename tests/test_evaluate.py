@@ -1,113 +1,180 @@
-import jax.numpy as jnp
-import numpy as np
+"""`python -m sgan_jax.evaluate` as a user meets it."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
 import pytest
 
-from data_gen.errors import InputError
-from data_gen.symmetry import CRYSTAL_SYSTEMS, class_list
-from sgan_jax import evaluate
+from sgan_jax.evaluate import main
+from sgan_jax.workdir import CONFIG_FILE
+from tests.fixed_classifier import GROUPS, LATTICES, write_classifier
 
-BRAVAIS = class_list("bravais_lattice", "bravais14")
-PAPER = class_list("space_group", "paper144")
-
-
-def linear(params, patterns):
-    return jnp.asarray(patterns @ params)
+ROOT = Path(__file__).resolve().parents[1]
+HALITE = ROOT / "tests" / "data" / "halite.cif"
+LIMIT = 40
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(1, 8), (7, 8), (8, 8), (9, 8), (30, 4), (5, 1)])
-def test_every_pattern_is_predicted_once_and_in_order(n, batch_size):
-    rng = np.random.default_rng(n)
-    patterns = rng.random((n, 20), np.float32)
-    weights = rng.normal(size=(20, 3)).astype(np.float32)
-    seen = []
-
-    def predict(params, batch):
-        seen.append(batch.shape)
-        return linear(params, batch)
-
-    logits = evaluate.predict_logits(predict, weights, patterns, np.arange(n), batch_size)
-    np.testing.assert_allclose(logits, patterns @ weights, rtol=1e-4, atol=1e-5)
-    assert seen == [(batch_size, 20)] * -(-n // batch_size)
+def run(*flags: object) -> int:
+    return main([str(flag) for flag in flags])
 
 
-def test_no_patterns_give_no_logits():
-    weights = np.ones((20, 3), np.float32)
-    patterns, none = np.ones((3, 20), np.float32), np.arange(0)
-    assert evaluate.predict_logits(linear, weights, patterns, none, 4).shape == (0, 3)
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    """Folder with a classifier of measured patterns and one of ideal patterns."""
+    folder = tmp_path_factory.mktemp("models")
+    write_classifier(folder / "measured", LATTICES, grid="log_d")
+    write_classifier(folder / "plain", GROUPS, grid=None)
+    return folder
 
 
-def test_patterns_are_predicted_in_the_order_wanted():
-    patterns = np.arange(10, dtype=np.float32)[:, None]
-    rows = np.array([7, 2, 2, 9])
-    logits = evaluate.predict_logits(linear, np.eye(1, dtype=np.float32), patterns, rows, 3)
-    assert logits[:, 0].tolist() == rows.tolist()
+@pytest.fixture(scope="module")
+def finished(models, data_dir, environment, tmp_path_factory):
+    """Folder of an evaluation by the command, and what that said."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    command = [sys.executable, "-m", "sgan_jax.evaluate", "--model=measured-bravais"]
+    command += ["--sources=amcsd", f"--limit={LIMIT}", f"--data_dir={data_dir}"]
+    command += [f"--out={folder / 'out'}", f"--json={folder / 'report.json'}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder, done
 
 
-def test_logits_that_are_not_finite_are_refused():
-    weights = np.full((20, 3), np.nan, np.float32)
-    with pytest.raises(InputError, match="not finite"):
-        evaluate.predict_logits(linear, weights, np.ones((3, 20), np.float32), np.arange(3), 4)
+def test_it_leaves_a_report_and_figures(finished):
+    folder, _ = finished
+    assert {path.name for path in folder.iterdir()} == {"out", "report.json"}
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {"figures", "report.json", "report.md"}
+    assert {path.stem for path in (folder / "out" / "figures").iterdir()} == {
+        "class_distribution",
+        "confusion_matrix",
+        "example_patterns",
+        "reliability",
+    }
+    text = (folder / "report.json").read_text()
+    assert (folder / "out" / "report.json").read_text() == text
 
 
-def test_lattices_fall_into_lattice_systems():
-    systems = dict(zip(BRAVAIS.names, evaluate.system_of_class(BRAVAIS), strict=True))
-    assert systems["hP"] == "hexagonal"
-    assert systems["hR"] == "rhombohedral"
-    assert systems["aP"] == "triclinic"
-    assert len(set(systems.values())) == 7
+def test_the_report_says_what_was_asked_and_how_it_went(finished):
+    folder, _ = finished
+    text = (folder / "report.json").read_text()
+    report = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
+    dataset, model = report["dataset"], report["model"]
+    assert (report["task"], model["name"]) == ("bravais_lattice", "measured-bravais")
+    assert model["test"]["top1"] == pytest.approx(0.577, abs=1e-3)
+    assert (dataset["sources"], dataset["limit"], dataset["n_structures"]) == (
+        "amcsd",
+        LIMIT,
+        LIMIT,
+    )
+    assert dataset["n_test"] + sum(dataset["rejected_by_reason"].values()) == LIMIT
+    assert dataset["n_left_out"] == 0
+    assert len(dataset["fingerprint"]) == 64
+    assert report["test"]["top1"] > report["test"]["prior_top1"]
+    assert sum(entry["n_test"] for entry in report["per_class"]) == dataset["n_test"]
+    assert sum(entry["n_labelled"] for entry in report["per_class"]) == 42_165
 
 
-def test_space_groups_fall_into_crystal_systems_and_extinction_groups():
-    systems = dict(zip(PAPER.names, evaluate.system_of_class(PAPER), strict=True))
-    assert systems["160"] == "trigonal"
-    assert systems["194"] == "hexagonal"
-    assert set(systems.values()) == set(CRYSTAL_SYSTEMS)
-    groups = evaluate.extinction_group_of_class(PAPER)
-    assert groups is not None
-    assert len(set(groups)) == 76
-    assert evaluate.extinction_group_of_class(BRAVAIS) is None
+def test_the_page_is_well_formed(finished):
+    page = (finished[0] / "out" / "report.md").read_text()
+    assert page.startswith("# Bravais lattice by `measured-bravais`\n")
+    assert not re.search(r"\b(None|nan|null)\b", page)
+    for table in re.findall(r"(?:^\|.*\|\n?)+", page, flags=re.MULTILINE):
+        assert len({line.count("|") for line in table.strip().splitlines()}) == 1
+    assert page.count("](figures/") == 4
 
 
-def test_a_perfect_network_scores_one_everywhere():
-    labels = np.arange(144)
-    logits = 50 * np.eye(144, dtype=np.float32)
-    counts = np.arange(144)
-    test = evaluate.score(logits, labels, PAPER, counts)
-    for key in ("top1", "top5", "crystal_system_top1", "extinction_group_top1"):
-        assert test[key] == 1.0
-    assert test["top1_ci95"] == [1.0, 1.0]
-    assert test["nll"] == pytest.approx(0, abs=1e-6)
-    assert test["ece"] == pytest.approx(0, abs=1e-6)
-    assert test["prior_top1"] == pytest.approx(1 / 144)
-    assert test["prior_top5"] == pytest.approx(5 / 144)
+def test_the_screen_tells_progress_and_result(finished):
+    folder, done = finished
+    assert "asking: 100%" in done.stderr
+    assert f"{LIMIT} structures: " in done.stdout
+    assert done.stdout.endswith(f"report: {folder / 'out' / 'report.md'}\n")
+    assert "Warning" not in done.stderr
 
 
-def test_confusion_within_an_extinction_group_is_forgiven_there_alone():
-    # 47 (Pmmm) and 16 (P222) have no systematic absences; 225 (Fm-3m) has others.
-    every = class_list("space_group", "all230")
-    labels = np.array([46, 46, 46])
-    logits = np.zeros((3, 230), np.float32)
-    logits[0, 46] = logits[1, 15] = logits[2, 224] = 20
-    test = evaluate.score(logits, labels, every, np.ones(230, int))
-    assert test["top1"] == pytest.approx(1 / 3)
-    assert test["extinction_group_top1"] == pytest.approx(2 / 3)
-    assert test["crystal_system_top1"] == pytest.approx(2 / 3)
+def test_an_ideal_classifier_is_told_of_groups_that_it_does_not_know(models, data_dir, tmp_path):
+    flags = ["--sources=amcsd", f"--limit={LIMIT}", f"--data_dir={data_dir}"]
+    assert run(f"--model={models / 'plain'}", *flags, f"--out={tmp_path}") == 0
+    dataset = json.loads((tmp_path / "report.json").read_text())["dataset"]
+    left_out = dataset["left_out_by_space_group"]
+    assert dataset["n_left_out"] == sum(left_out.values()) > 0
+    assert left_out.keys().isdisjoint(GROUPS)
+    assert dataset["simulated"] == "ideal patterns of bt1_ge311"
+    page = (tmp_path / "report.md").read_text()
+    assert f"left out: space group in no class | {dataset['n_left_out']} |" in page
+    assert "Counted as wrong answers, they would make top-1" in page
 
 
-def test_bravais_lattices_have_no_extinction_group():
-    labels = np.array([9, 10, 13])  # hP, hR, cI
-    logits = np.zeros((3, 14), np.float32)
-    logits[:, 9] = 5
-    counts = np.zeros(14, int)
-    counts[[9, 13]] = 4, 2
-    test = evaluate.score(logits, labels, BRAVAIS, counts)
-    assert test["extinction_group_top1"] is None
-    assert test["prior_extinction_group_top1"] is None
-    assert test["crystal_system_top1"] == pytest.approx(1 / 3)  # hR is a system of its own
-    assert test["prior_crystal_system_top1"] == pytest.approx(1 / 3)
-    assert test["prior_top5"] == pytest.approx(2 / 3)
+def archive(path: Path, **members: str) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in members.items():
+            entry = tarfile.TarInfo(f"{name}.cif")
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    return path
 
 
-def test_an_empty_test_set_is_refused():
-    with pytest.raises(InputError, match="no test pattern"):
-        evaluate.score(np.zeros((0, 14)), np.zeros(0, int), BRAVAIS, np.ones(14, int))
+def test_broken_structures_are_counted_by_reason(models, data_dir, tmp_path, capsys):
+    halite = HALITE.read_text()
+    source = archive(
+        tmp_path / "mixed.tar.gz", whole=halite, cut=halite[:300], foreign="a page of a diary"
+    )
+    out = tmp_path / "out"
+    flags = [f"--model={models / 'plain'}", f"--sources={source}", f"--data_dir={data_dir}"]
+    assert run(*flags, f"--out={out}") == 0
+    dataset = json.loads((out / "report.json").read_text())["dataset"]
+    assert dataset["n_test"] == 1
+    assert dataset["rejected_by_reason"] == {"no atoms": 1, "unreadable": 1}
+    assert "2 rejected (" in capsys.readouterr().out
+
+
+def test_without_a_folder_it_is_named_after_model_and_sources(
+    models, data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    flags = [f"--sources={HALITE}", f"--data_dir={data_dir}"]
+    assert run(f"--model={models / 'plain'}", *flags) == 0
+    assert (tmp_path / "evaluations" / "plain-halite.cif" / "report.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--model=nothing"], "no model 'nothing'"),
+        (["--sources=nothing"], "source 'nothing' does not exist"),
+        (["--sources="], "no sources given"),
+        (["--sources=EMPTY"], "holds no structures"),
+        (["--sources=BROKEN"], "all 1 structures were rejected"),
+        (["--limit=0"], "limit is 0"),
+        (["--json=EMPTY"], "is a folder; name a file in it"),
+        (["--out=BROKEN"], "give a place that can be written"),
+        (["--out=EMPTY/run"], "has the report of a training run"),
+    ],
+)
+def test_mistakes_are_short_errors(models, data_dir, tmp_path, capsys, flags, words):
+    (tmp_path / "empty" / "run").mkdir(parents=True)
+    (tmp_path / "empty" / "run" / CONFIG_FILE).touch()
+    (tmp_path / "broken.cif").write_text("data_broken\n")
+    places = {"EMPTY": str(tmp_path / "empty"), "BROKEN": str(tmp_path / "broken.cif")}
+    for name, place in places.items():
+        flags = [flag.replace(name, place) for flag in flags]
+    usual = [f"--model={models / 'plain'}", f"--sources={HALITE}", f"--out={tmp_path / 'out'}"]
+    assert run(*usual, f"--data_dir={data_dir}", *flags) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert words in error
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_model_that_does_not_say_how_it_was_trained(data_dir, tmp_path, capsys):
+    folder = write_classifier(tmp_path / "model", LATTICES)
+    description = json.loads((folder / "model.json").read_text())
+    del description["training"]["config"]
+    (folder / "model.json").write_text(json.dumps(description))
+    flags = [f"--sources={HALITE}", f"--data_dir={data_dir}", f"--out={tmp_path / 'out'}"]
+    assert run(f"--model={folder}", *flags) == 2
+    assert "does not say how it was trained ('config' is missing)" in capsys.readouterr().err

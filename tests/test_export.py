@@ -12,11 +12,12 @@ from configs import quickstart
 from data_gen.errors import InputError
 from sgan_jax import metrics, workdir
 from sgan_jax.classifier import load_classifier
-from sgan_jax.evaluate import predict_logits
 from sgan_jax.export import export
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
+from sgan_jax.scoring import predict_logits
 from sgan_jax.state import averaged_params
+from sgan_jax.trial import dataset_spec, try_classifier
 
 STEPS = 4
 
@@ -72,6 +73,19 @@ def test_the_classifier_answers_as_the_run_does(finished, exported):
         )
         logits = classifier.logits(run.dataset.patterns[rows])
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def test_its_trial_on_the_same_structures_gives_the_same_answers(finished, exported):
+    classifier = load_classifier(exported)
+    with opened(finished) as run:
+        rows = run.dataset.split.test
+        expected = own_logits(run, rows) / classifier.temperature
+        spec = dataset_spec(classifier, run.config.data.sources, run.config.data.limit)
+        found = try_classifier(classifier, spec, run.config.data.dir)
+        assert found.fingerprint == run.dataset.fingerprint
+    np.testing.assert_allclose(
+        found.logits[rows], expected, rtol=0, atol=1e-6 * np.abs(expected).max()
+    )
 
 
 def test_the_temperature_is_that_of_the_validation_set(finished, exported):

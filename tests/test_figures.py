@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from data_gen.symmetry import BRAVAIS_LATTICES, class_list
 from sgan_jax import figures, metrics
-from sgan_jax.evaluate import system_of_class
+from sgan_jax.scoring import system_of_class
 
 AXIS = figures.angle_axis(np.linspace(3, 155, 200))
 LISTS = {

@@ -6,6 +6,7 @@ from random_report import random_report
 
 from configs import base
 from sgan_jax import report
+from sgan_jax.report_page import page
 
 KEYS = {
     "dataset": "n_total n_labelled n_unlabelled n_test n_classes n_classes_present",
@@ -17,7 +18,7 @@ KEYS = {
 
 @pytest.mark.parametrize("task", ["bravais_lattice", "space_group"])
 def test_the_report_is_strict_json_with_every_key(tmp_path: Path, task: str):
-    report.write(tmp_path, random_report(task))
+    report.write(tmp_path, random_report(task), page)
     text = (tmp_path / "report.json").read_text()
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
     for block, names in KEYS.items():
@@ -46,10 +47,10 @@ def test_the_classes_hold_the_whole_confusion_matrix(task: str):
 def test_the_page_links_the_pictures_that_are_there(tmp_path: Path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "confusion_matrix.png").touch()
-    report.write(tmp_path, random_report())
-    page = (tmp_path / "report.md").read_text()
-    assert "(figures/confusion_matrix.png)" in page
-    assert "(figures/training_curves.png)" not in page
+    report.write(tmp_path, random_report(), page)
+    text = (tmp_path / "report.md").read_text()
+    assert "(figures/confusion_matrix.png)" in text
+    assert "(figures/training_curves.png)" not in text
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"figures", "report.json", "report.md"}
 

@@ -58,7 +58,7 @@ class AugmentedPatterns:
         if len(table.species) > MOST_SPECIES:
             raise InputError(
                 f"the crystals have {len(table.species)} species, and {MOST_SPECIES} can be "
-                "simulated as measurements; name fewer of config.data.sources"
+                "simulated as measurements; name fewer sources"
             )
         self._table = table
         self._second_phases = second_phases
