@@ -108,7 +108,7 @@ def classes_of(config: ConfigDict, counts: Int[np.ndarray, "231"]) -> ClassList:
 
     Args:
         config: Of which `task` and `classes` are read.
-        counts: Structures per space group number, for `at_least_N`.
+        counts: Structures per space group number, for `at_least_N` and `most_frequent_N`.
 
     Raises:
         InputError: The classes are unknown or do not fit the task.
