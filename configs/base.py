@@ -62,7 +62,8 @@ def get_config(
     method, preset = parse_argument(arg, method, DEFAULT_PRESET)
     config = ConfigDict()
     config.task = task
-    # The task's default (bravais14 or the paper's paper144), or "all230", or "at_least_N".
+    # The task's default (bravais14 or the paper's paper144), or "all230", "at_least_N" (structures)
+    # or "most_frequent_N" (space groups).
     config.classes = DEFAULT_CLASSES
     config.method = method
     config.preset = preset

@@ -310,6 +310,8 @@ def _absences(number: int) -> np.ndarray:
 
 # ---------------------------------------------------------------- class lists
 
+_SPACE_GROUP_LISTS = "paper144, all230, at_least_N or most_frequent_N"
+
 
 @dataclass(frozen=True, eq=False)
 class ClassList:
@@ -332,9 +334,10 @@ def class_list(task: str, classes: str, counts: Int[np.ndarray, "231"] | None = 
 
     Args:
         task: ``"bravais_lattice"`` or ``"space_group"``.
-        classes: ``"bravais14"``, ``"paper144"``, ``"all230"``, or ``"at_least_N"``: every space
-            group with at least N structures.
-        counts: Structures per space group number; needed by ``"at_least_N"`` alone.
+        classes: ``"bravais14"``, ``"paper144"``, ``"all230"``, ``"at_least_N"``: every space group
+            with at least N structures, or ``"most_frequent_N"``: the N space groups with the most
+            structures; of equally frequent ones those with the lower numbers.
+        counts: Structures per space group number; needed by the last two alone.
 
     Raises:
         InputError: The task or the list is unknown, they do not go together, or no class is left.
@@ -345,7 +348,7 @@ def class_list(task: str, classes: str, counts: Int[np.ndarray, "231"] | None = 
     if task != "space_group":
         raise InputError(
             f"task {task!r} with classes {classes!r}: choose bravais_lattice with bravais14, "
-            "or space_group with paper144, all230 or at_least_N"
+            f"or space_group with {_SPACE_GROUP_LISTS}"
         )
     numbers = _space_groups(classes, counts)
     index = np.full(231, -1)
@@ -358,12 +361,26 @@ def _space_groups(classes: str, counts: Int[np.ndarray, "231"] | None) -> tuple[
         return PAPER_SPACE_GROUPS
     if classes == "all230":
         return tuple(range(1, 231))
-    prefix, _, least = classes.rpartition("_")
-    if prefix != "at_least" or not least.isdecimal():
-        raise InputError(f"unknown classes {classes!r}: choose paper144, all230 or at_least_N")
+    kind, _, number = classes.rpartition("_")
+    if kind not in ("at_least", "most_frequent") or not number.isdecimal():
+        raise InputError(f"unknown classes {classes!r}: choose {_SPACE_GROUP_LISTS}")
     if counts is None:
-        raise ValueError("at_least_N needs the counts of the data set")
-    numbers = tuple(n for n in range(1, 231) if counts[n] >= max(int(least), 1))
+        raise ValueError(f"{kind}_N needs the counts of the data set")
+    present = [n for n in range(1, 231) if counts[n] > 0]
+    if kind == "most_frequent":
+        return _most_frequent(classes, int(number), present, counts)
+    numbers = tuple(n for n in present if counts[n] >= int(number))
     if not numbers:
         raise InputError(f"classes {classes!r}: no space group has that many structures; lower N")
     return numbers
+
+
+def _most_frequent(
+    classes: str, size: int, present: list[int], counts: Int[np.ndarray, "231"]
+) -> tuple[int, ...]:
+    if not 1 <= size <= len(present):
+        raise InputError(
+            f"classes {classes!r}: {len(present)} space groups have structures; "
+            "give an N from 1 to that"
+        )
+    return tuple(sorted(sorted(present, key=lambda n: -counts[n])[:size]))

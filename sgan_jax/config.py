@@ -1,7 +1,7 @@
 """What an experiment's config may say, checked before anything is read or written."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ def classes_of(config: ConfigDict, counts: Int[np.ndarray, "231"]) -> ClassList:
 
     Args:
         config: Of which `task` and `classes` are read.
-        counts: Structures per space group number, for `at_least_N`.
+        counts: Structures per space group number, for `at_least_N` and `most_frequent_N`.
 
     Raises:
         InputError: The classes are unknown or do not fit the task.
@@ -119,6 +119,11 @@ def classes_of(config: ConfigDict, counts: Int[np.ndarray, "231"]) -> ClassList:
 def name_of_classes(config: ConfigDict) -> str:
     """The name of a config's class list, with the task's own for `default`."""
     return _CLASSES_OF_TASK[config.task] if config.classes == DEFAULT_CLASSES else config.classes
+
+
+def patterns_per_step(config: Mapping[str, Any] | ConfigDict) -> int:
+    """Real patterns, labelled and unlabelled, that a step trains on."""
+    return config["batch_size"] * (2 if config["method"] == "sgan" else 1)
 
 
 def _check_combinations(config: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from sgan_jax import (
     workdir,
 )
 from sgan_jax.checkpoint import Checkpoints
+from sgan_jax.config import patterns_per_step
 from sgan_jax.inference import Predict, generate, make_predict
 from sgan_jax.input_pipeline import Dataset
 from sgan_jax.monitor import PATTERNS_SHOWN, Monitor
@@ -75,7 +76,7 @@ def _train(run: Run, predict: Predict, preempted: Preemption) -> None:
     train_step = devices.pmap_train_step(make_train_step(config, dataset.num_classes))
     root = jax.random.key(config.seed)
     monitor = Monitor(config, dataset, predict)
-    meter = Meter(patterns_per_step=config.batch_size * (2 if config.method == "sgan" else 1))
+    meter = Meter(patterns_per_step(config))
     clock = Clock(config.num_steps)
     with (
         preempted.held(),

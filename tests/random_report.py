@@ -3,16 +3,19 @@
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from configs import base
 from sgan_jax import report
 from sgan_jax.config import classes_of
 
 
-def random_report(task: str = "bravais_lattice", **changes: object) -> dict[str, Any]:
+def random_report(
+    task: str = "bravais_lattice", config: ConfigDict | None = None, **changes: object
+) -> dict[str, Any]:
     """What `report.assemble` makes of random answers; `changes` are to its `dataset`."""
-    config = base.get_config(task=task)
-    classes = classes_of(config, np.zeros(231, int))
+    config = config or base.get_config(task=task)
+    classes = classes_of(config, np.ones(231, int))
     rng = np.random.default_rng(0)
     k = len(classes.names)
     labels = rng.integers(0, k - 1, 12 * k)  # the last class has no test pattern

@@ -121,8 +121,12 @@ def test_classes_follow_the_task():
     config.task = "space_group"
     validate(config)
     assert name_of_classes(config) == "paper144"
-    config.classes = "at_least_50"
-    validate(config)
+    for classes in ("at_least_50", "most_frequent_230"):
+        config.classes = classes
+        validate(config)
+    config.classes = "most_frequent_231"
+    with pytest.raises(InputError, match="most_frequent_231"):
+        validate(config)
     config.classes = "bravais14"
     with pytest.raises(InputError, match="bravais14"):
         validate(config)

@@ -207,10 +207,30 @@ def test_class_list_by_number_of_structures() -> None:
         class_list("space_group", "at_least_51", counts)
 
 
+@given(st.lists(st.integers(0, 5), min_size=230, max_size=230), st.integers(1, 230))
+def test_class_list_of_the_most_frequent_groups(found: list[int], size: int) -> None:
+    counts = np.array([0, *found])
+    if size > np.count_nonzero(counts):
+        with pytest.raises(InputError, match="give an N from 1 to that"):
+            class_list("space_group", f"most_frequent_{size}", counts)
+        return
+    chosen = [int(n) for n in class_list("space_group", f"most_frequent_{size}", counts).names]
+    assert len(chosen) == size
+    assert chosen == sorted(chosen)
+    rank = sorted(range(1, 231), key=lambda n: (-found[n - 1], n))
+    assert set(chosen) == set(rank[:size])
+
+
+@pytest.mark.parametrize("classes", ["most_frequent_0", "most_frequent_3"])
+def test_no_more_groups_than_there_are(classes: str) -> None:
+    with pytest.raises(InputError, match="2 space groups have structures"):
+        class_list("space_group", classes, np.bincount([2, 225], minlength=231))
+
+
 @pytest.mark.parametrize(
     ("task", "classes"),
     [("space_group", "bravais14"), ("bravais_lattice", "all230"), ("colour", "all230"),
-     ("space_group", "at_least_x"), ("space_group", "")],
+     ("space_group", "at_least_x"), ("space_group", "most_frequent"), ("space_group", "")],
 )  # fmt: skip
 def test_unknown_class_lists_are_refused(task: str, classes: str) -> None:
     with pytest.raises(InputError):

@@ -1,0 +1,116 @@
+"""The paper's Table 4 on open data: `python -m benchmarks.table4 --sources=amcsd,mp_icsd.tar.gz`.
+
+Trains every cell of the matrix that is not finished, one after another, and after each writes
+`RESULTS.md` and its pictures anew from the runs' `report.json`. Stopped and started again, it goes
+on where it was.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import table4_cells, table4_figures, table4_page, table4_runs
+from benchmarks.table4_matrix import PARTS
+from benchmarks.table4_settings import Settings
+from data_gen.command_line import Parser
+from data_gen.errors import InputError
+from data_gen.pattern_files import save
+from sgan_jax import command_line, preemption
+from sgan_jax.report import JSON_FILE
+from sgan_jax.supervisor import FAILED
+
+PAGE = "RESULTS.md"
+PICTURES = Path("docs", "results")
+
+_EPILOG = """\
+Fields of all runs may be changed by --config.FIELD=VALUE, as of python -m sgan_jax.main. Other
+settings want another --runs=DIR.
+
+exit status: 0 if all is finished; 1 after Ctrl-C and 75 after SIGTERM (the run saves where it
+stands; the same command goes on from there); 2 for bad input or if a run failed, which its log
+explains (the others are run nevertheless).
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    parser = _parser()
+    options, fields = parser.parse_known_args(arguments)
+    if unknown := [field for field in fields if not field.startswith("--config.")]:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    with command_line.errors(), preemption.watch():
+        return _run(options, fields)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m benchmarks.table4",
+        description="Trains the matrix of the paper's Table 4 and writes RESULTS.md.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sources", default="amcsd", help="of structures, as config.data.sources")
+    add("--data_dir", default="data", metavar="DIR", help="of the data sets, as config.data.dir")
+    add("--runs", type=Path, default=Path("runs/table4"), metavar="DIR", help="of the runs")
+    add("--steps", type=int, metavar="N", help="of every run; default: what its config says")
+    add("--seeds", type=int, default=1, metavar="N", help="runs of each cell; default: 1")
+    add("--only", choices=tuple(PARTS), action="append", help="run a part; may be repeated")
+    add("--write_only", action="store_true", help="run nothing, write from the reports there are")
+    add("--out", type=Path, default=Path(), metavar="DIR", help=f"where {PAGE} and {PICTURES}/ go")
+    return parser
+
+
+def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
+    if options.seeds < 1:
+        raise InputError(f"--seeds={options.seeds}: give at least 1")
+    settings = Settings(
+        options.sources, options.data_dir, options.runs, options.steps, tuple(fields)
+    )
+    failed = []
+    if not options.write_only:
+        parts = options.only or tuple(PARTS)
+        failed = table4_runs.train_all(
+            settings, parts, options.seeds, lambda: write(settings, options.seeds, options.out)
+        )
+    write(settings, options.seeds, options.out)
+    print(options.out / PAGE)
+    _tell_of_others(settings)
+    if failed:
+        print(f"error: {len(failed)} runs failed: {', '.join(failed)}", file=sys.stderr)
+    return FAILED if failed else 0
+
+
+def write(settings: Settings, seeds: int, out: Path) -> None:
+    """Writes the page and its pictures from the reports that there are.
+
+    Args:
+        settings: Of the runs.
+        seeds: How many of each cell there are to be.
+        out: Folder of the page.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    cells = table4_cells.read(settings)
+    try:
+        (out / PICTURES).mkdir(parents=True, exist_ok=True)
+        captions = table4_figures.draw(cells, out / PICTURES)
+    except OSError as error:
+        raise InputError(f"--out={out}: {error.strerror}: name another folder") from error
+    pictures = {f"{PICTURES.as_posix()}/{name}": text for name, text in captions.items()}
+    save(out / PAGE, table4_page.page(settings, cells, pictures, seeds).encode())
+
+
+def _tell_of_others(settings: Settings) -> None:
+    """Says which reports in the folder of the runs are in no table."""
+    cells = table4_cells.read(settings).values()
+    used = {f"{cell.experiment.name}-seed{seed}" for cell in cells for seed in cell.reports}
+    there = {path.parent.name for path in settings.runs.glob(f"*/{JSON_FILE}")}
+    if others := sorted(there - used):
+        print(f"in no table, since of other settings or not finished: {', '.join(others)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""What the reports of `benchmarks.table4` say: means over seeds, gains, labels that are needed."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.table4_matrix import PARTS, Experiment, in_order, reference, rows_of
+from benchmarks.table4_settings import Report, Settings
+from sgan_jax.config import DEFAULT_CLASSES, classes_of
+from sgan_jax.paper import paper_figures
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An experiment with what is known of it.
+
+    Attributes:
+        experiment: What was to be run.
+        config: With its first seed.
+        reports: Of the runs that are finished, by seed.
+    """
+
+    experiment: Experiment
+    config: ConfigDict
+    reports: Mapping[int, Report]
+
+    def each(self, block: str, key: str) -> list[Any]:
+        """One item of a block of every report, without those that are None."""
+        values = (report[block][key] for report in self.reports.values())
+        return [value for value in values if value is not None]
+
+    def mean(self, block: str, key: str) -> float | None:
+        """Mean of that over the seeds; None where there is none."""
+        values = self.each(block, key)
+        return statistics.fmean(values) if values else None
+
+    @property
+    def top1(self) -> "Estimate | None":
+        """Test accuracy; None where no run is finished."""
+        values = self.each("test", "top1")
+        if len(values) == 1:
+            return Estimate(values[0], *self.each("test", "top1_ci95")[0], seeds=1)
+        return _over_seeds(values)
+
+    @property
+    def paper(self) -> Mapping[str, float]:
+        """What the paper reports for the same task, method, classes and share of labels."""
+        if self.config.classes != DEFAULT_CLASSES:
+            return {}
+        return paper_figures(self.config, classes_of(self.config, np.zeros(231, int))) or {}
+
+
+class Estimate(NamedTuple):
+    """A figure and how sure it is.
+
+    Attributes:
+        value: The figure, or its mean over the seeds.
+        low: Lower end of the 95 % interval over the test patterns of a single seed; of several,
+            the mean less their standard deviation.
+        high: The upper end.
+        seeds: How many.
+    """
+
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+
+class Needed(NamedTuple):
+    """Between which shares of the labels something lies; both alike where it is known."""
+
+    low: float
+    high: float
+
+
+class Comparison(NamedTuple):
+    """Both methods with one share of the labels.
+
+    Attributes:
+        share: Of all patterns, that have labels.
+        supervised: The supervised network.
+        sgan: The SGAN.
+        gain: Of the SGAN over the supervised network, paired by seeds; an interval only where
+            there are several. None without a seed that both have.
+        needed: Share of labels with which the supervised network is as good as the SGAN.
+        paper_gain: The paper's.
+        paper_needed: From the paper's figures in the same way.
+    """
+
+    share: float
+    supervised: Cell
+    sgan: Cell
+    gain: Estimate | None
+    needed: Needed | None
+    paper_gain: float
+    paper_needed: Needed
+
+
+Cells = Mapping[Experiment, Cell]
+
+
+def read(settings: Settings) -> dict[Experiment, Cell]:
+    """Everything that can be in a table, finished or not."""
+    experiments = {experiment for experiment, _ in in_order(tuple(PARTS), seeds=1)}
+    return {
+        experiment: Cell(
+            experiment, settings.run(experiment, 0).config, settings.reports(experiment)
+        )
+        for experiment in experiments
+    }
+
+
+def rows(cells: Cells, task: str, *changes: str) -> list[Cell]:
+    """The cells of one task of the paper's Table 4."""
+    return [cells[experiment] for experiment in rows_of(task, *changes)]
+
+
+def all_labels(cells: Cells, task: str) -> Cell:
+    """The supervised network with all labels but the test set's."""
+    return cells[reference(task)]
+
+
+def comparisons(cells: Cells, task: str, *changes: str) -> list[Comparison]:
+    """The two methods side by side, by share of the labels."""
+    found = rows(cells, task, *changes)
+    by_method: dict[str, dict[float, Cell]] = {"supervised": {}, "sgan": {}}
+    for cell in found:
+        by_method[cell.experiment.method][cell.config.label_fraction] = cell
+    supervised, sgan = by_method["supervised"], by_method["sgan"]
+    curve = {share: cell.top1.value for share, cell in supervised.items() if cell.top1}
+    papers = {share: cell.paper["top1"] for share, cell in supervised.items()}
+    return [
+        Comparison(
+            share,
+            supervised[share],
+            cell,
+            _gain(supervised[share], cell),
+            labels_needed(curve, cell.top1.value) if cell.top1 and curve else None,
+            cell.paper["top1"] - papers[share],
+            labels_needed(papers, cell.paper["top1"]),
+        )
+        for share, cell in sgan.items()
+    ]
+
+
+def labels_needed(curve: Mapping[float, float], accuracy: float) -> Needed:
+    """With which share of labels a curve first reaches an accuracy.
+
+    Between its points the curve is a straight line over the logarithm of the share.
+
+    Args:
+        curve: Accuracy by share of labels; at least one.
+        accuracy: To be reached.
+
+    Returns:
+        A share twice; or, if even the first point is better, from 0 to there; or, if no point is as
+        good, from the last point to infinity: beyond the curve nothing is known.
+    """
+    points = sorted(curve.items())
+    share, reached = points[0]
+    if reached > accuracy:
+        return Needed(0.0, share)
+    for next_share, next_reached in points:
+        if next_reached >= accuracy:
+            rise = next_reached - reached
+            part = (accuracy - reached) / rise if rise > 0 else 1.0
+            found = share * (next_share / share) ** part
+            return Needed(found, found)
+        share, reached = next_share, next_reached
+    return Needed(share, math.inf)
+
+
+def _gain(supervised: Cell, sgan: Cell) -> Estimate | None:
+    both = sorted(supervised.reports.keys() & sgan.reports.keys())
+    top1 = [[cell.reports[seed]["test"]["top1"] for seed in both] for cell in (sgan, supervised)]
+    return _over_seeds([ours - theirs for ours, theirs in zip(*top1, strict=True)])
+
+
+def _over_seeds(values: Sequence[float]) -> Estimate | None:
+    if not values:
+        return None
+    mean = statistics.fmean(values)
+    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    return Estimate(mean, mean - spread, mean + spread, len(values))
+
+
+def finished(cells: Iterable[Cell]) -> list[Report]:
+    """The reports of all seeds of some cells."""
+    return [report for cell in cells for report in cell.reports.values()]

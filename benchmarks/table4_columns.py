@@ -1,0 +1,127 @@
+"""The columns of the tables of `benchmarks.table4`, by their headings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from benchmarks.table4_cells import Cell, Cells, Estimate
+from benchmarks.table4_matrix import BY_FORMULA
+from benchmarks.table4_settings import training_seconds
+from sgan_jax.config import DEFAULT_CLASSES
+from sgan_jax.paper import SPACE_GROUP_STUDIES
+
+NOT_RUN = "not run"
+TASKS = {"bravais": "Bravais lattice", "sg": "space group"}
+METHODS = {"supervised": "supervised", "sgan": "SGAN"}
+
+
+def row(cell: Cell, cells: Cells, columns: Sequence[str]) -> list[str]:
+    """A cell's line in a table with some columns, by their headings."""
+    return [_COLUMNS[column](cell, cells) for column in columns]
+
+
+def share(fraction: float) -> str:
+    """A share of labels in per cent."""
+    return f"{100 * fraction:.3g} %"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction in per cent, without the sign; empty where there is none."""
+    return "" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def accuracy(estimate: Estimate | None) -> str:
+    """An accuracy in per cent, with what is known of its uncertainty."""
+    if estimate is None:
+        return NOT_RUN
+    if estimate.seeds > 1:
+        return f"{percent(estimate.value)} ± {percent(estimate.high - estimate.value)}"
+    return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
+
+
+def _beside_prior(key: str) -> Callable[[Cell, Cells], str]:
+    def text(cell: Cell, _: Cells) -> str:
+        values = [cell.mean("test", name) for name in (key, f"prior_{key}")]
+        return "" if None in values else " / ".join(map(percent, values))
+
+    return text
+
+
+def _paper(cell: Cell, _: Cells) -> str:
+    top5 = cell.paper.get("top5")
+    aside = f" (top-5: {percent(top5)})" if top5 else ""
+    return f"{percent(cell.paper.get('top1'))}{aside}"
+
+
+def _rate(cell: Cell, _: Cells) -> str:
+    rate = cell.mean("throughput", "train_patterns_per_s")
+    return "" if rate is None else f"{rate:,.0f}"
+
+
+def _training_time(cell: Cell, _: Cells) -> str:
+    times = [training_seconds(report) for report in cell.reports.values()]
+    known = [time for time in times if time is not None]
+    return duration(sum(known) / len(known)) if known else ""
+
+
+def _steps(cell: Cell, _: Cells) -> str:
+    return ", ".join(f"{steps:,}" for steps in sorted({r["steps"] for r in cell.reports.values()}))
+
+
+def _space_groups(cell: Cell, _: Cells) -> str:
+    if cell.config.classes == DEFAULT_CLASSES:
+        return "144, the paper's"
+    return f"{_number_of_groups(cell)} most frequent"
+
+
+def _number_of_groups(cell: Cell) -> int:
+    classes = cell.config.classes
+    return 144 if classes == DEFAULT_CLASSES else int(classes.rpartition("_")[2])
+
+
+def _published(cell: Cell, _: Cells) -> str:
+    who, top1 = SPACE_GROUP_STUDIES[_number_of_groups(cell)]
+    return f"{who} {percent(top1)}"
+
+
+def _at_random(cell: Cell, cells: Cells) -> str:
+    changes = tuple(change for change in cell.experiment.changes if change != BY_FORMULA)
+    return accuracy(cells[replace(cell.experiment, changes=changes)].top1)
+
+
+def _count(key: str) -> Callable[[Cell, Cells], str]:
+    def text(cell: Cell, _: Cells) -> str:
+        mean = cell.mean("dataset", key)
+        return "" if mean is None else f"{mean:,.0f}"
+
+    return text
+
+
+_COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
+    "task": lambda cell, _: TASKS[cell.experiment.config.partition("_")[0]],
+    "labels": lambda cell, _: share(cell.config.label_fraction),
+    "labelled patterns": _count("n_labelled"),
+    "test patterns": _count("n_test"),
+    "method": lambda cell, _: METHODS[cell.experiment.method],
+    "preset": lambda cell, _: cell.experiment.preset,
+    "stem pool": lambda cell, _: "yes" if cell.config.model.stem_pool else "no",
+    "space groups": _space_groups,
+    "steps": _steps,
+    "patterns/s": _rate,
+    "training time": _training_time,
+    "seeds": lambda cell, _: str(len(cell.reports)),
+    "top-1, %": lambda cell, _: accuracy(cell.top1),
+    "prior, %": lambda cell, _: percent(cell.mean("test", "prior_top1")),
+    "paper, %": _paper,
+    "published, %": _published,
+    "at random, %": _at_random,
+    "top-5 / prior, %": _beside_prior("top5"),
+    "crystal system / prior, %": _beside_prior("crystal_system_top1"),
+    "extinction group / prior, %": _beside_prior("extinction_group_top1"),
+    "calibration error, %": lambda cell, _: percent(cell.mean("test", "ece")),
+}

@@ -1,0 +1,164 @@
+"""The matrix of `benchmarks.table4`: what is trained, in which order, and for which tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sgan_jax.config import DEFAULT_PRESET, PRESETS
+
+_TRIAL = ("num_steps=100", "optimizer.warmup_steps=0")
+"""Of a run that is there to tell a speed."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One cell of a table: what is trained, whatever the seed.
+
+    Attributes:
+        config: Name of a file in `configs/`, without its ending.
+        method: `sgan` or `supervised`.
+        preset: Of the hyper-parameters.
+        changes: Fields that differ from the file, as `FIELD=VALUE`.
+        as_long_as: Another experiment whose time, rather than whose steps, this one is given.
+    """
+
+    config: str
+    method: str
+    preset: str = DEFAULT_PRESET
+    changes: tuple[str, ...] = ()
+    as_long_as: "Experiment | None" = None
+
+    @property
+    def name(self) -> str:
+        """That its folders begin with."""
+        words = [change.rpartition(".")[2].replace("=", "_") for change in self.changes]
+        words += ["equal_time"] if self.as_long_as else []
+        return "-".join([self.config, self.method, self.preset, *words])
+
+    @property
+    def argument(self) -> str:
+        """Of its config: METHOD,PRESET."""
+        return f"{self.method},{self.preset}"
+
+    @property
+    def file(self) -> str:
+        """What `--config` names, from the root of the repository."""
+        return f"configs/{self.config}.py:{self.argument}"
+
+    @property
+    def trial(self) -> "Experiment":
+        """A short run of the same, which tells how fast it is."""
+        return replace(self, changes=(*self.changes, *_TRIAL), as_long_as=None)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Experiments that stand in one table.
+
+    Attributes:
+        title: Of the table.
+        experiments: Its rows.
+        columns: Its columns, as `benchmarks.table4_columns` knows them.
+        note: What is to be said about it.
+    """
+
+    title: str
+    experiments: tuple[Experiment, ...]
+    columns: tuple[str, ...]
+    note: str = ""
+
+
+def rows_of(task: str, *changes: str) -> tuple[Experiment, ...]:
+    """The rows of the paper's Table 4 for one task.
+
+    Args:
+        task: `bravais` or `sg`, as configs are named.
+        changes: Fields that differ from the configs, as `FIELD=VALUE`.
+    """
+    paired = [
+        Experiment(f"{task}_{share}pct", method, changes=changes)
+        for share in (5, 10, 25, 50)
+        for method in ("supervised", "sgan")
+    ]
+    return (*paired, reference(task, *changes))
+
+
+def reference(task: str, *changes: str) -> Experiment:
+    """The supervised network with all labels but the test set's."""
+    return Experiment(f"{task}_90pct", "supervised", changes=changes)
+
+
+def _without_pool(method: str) -> tuple[Experiment, Experiment]:
+    pool = Experiment("bravais_10pct", method)
+    return pool, replace(pool, changes=("model.stem_pool=False",), as_long_as=pool)
+
+
+BY_FORMULA = "data.split_by=formula"
+_TOP1 = ("seeds", "top-1, %", "prior, %")
+_REST = ("top-5 / prior, %", "crystal system / prior, %")
+_SURE = ("calibration error, %",)
+_GROUP = ("extinction group / prior, %",)
+
+PARTS = {
+    "bravais": Part(
+        "Bravais lattice, split at random",
+        rows_of("bravais"),
+        ("labels", "labelled patterns", "method", *_TOP1, "paper, %", *_REST, *_SURE),
+    ),
+    "space_group": Part(
+        "Space group, split at random",
+        rows_of("sg"),
+        ("labels", "labelled patterns", "method", *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE),
+    ),
+    "formula": Part(
+        "Split by formula",
+        (*rows_of("bravais", BY_FORMULA), *rows_of("sg", BY_FORMULA)),
+        ("task", "labels", "method", *_TOP1, "at random, %", *_REST, *_GROUP, *_SURE),
+        "No composition is both in the test set and outside it: what a new material asks. The "
+        "paper split at random.",
+    ),
+    "presets": Part(
+        "Presets, 10 % of the labels",
+        tuple(
+            Experiment(config, method, preset)
+            for config in ("bravais_10pct", "sg_10pct")
+            for method in ("supervised", "sgan")
+            for preset in PRESETS
+        ),
+        ("task", "method", "preset", "steps", *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE),
+    ),
+    "stem_pool": Part(
+        "With and without the stem pool, at equal time",
+        tuple(row for method in ("supervised", "sgan") for row in _without_pool(method)),
+        ("method", "stem pool", "steps", "patterns/s", "training time", *_TOP1, *_REST, *_SURE),
+        "Bravais lattice, 10 % of the labels. The steps without the pool are those that take as "
+        "long as the steps with it: from the speed with it and the speed of a run of 100 steps "
+        "without it, both with seed 0. The column of times says how far that came true.",
+    ),
+    "table3": Part(
+        "The most frequent space groups, 90 % of the labels",
+        (
+            *(reference("sg", f"classes=most_frequent_{size}") for size in (8, 45, 72)),
+            reference("sg"),
+        ),
+        ("space groups", "test patterns", *_TOP1, "published, %", *_REST, *_GROUP, *_SURE),
+        "Supervised, split at random. Published: Table 3 of the paper, which compares studies on "
+        "other data and with other kinds of patterns.",
+    ),
+}
+"""By name, in the order in which they are run."""
+
+
+def in_order(parts: Sequence[str], seeds: int) -> list[tuple[Experiment, int]]:
+    """Which experiment is run with which seed, each once: all with the first seed come first.
+
+    Args:
+        parts: Names of `PARTS`.
+        seeds: How many seeds.
+    """
+    wanted: dict[tuple[Experiment, int], None] = {}
+    for seed in range(seeds):
+        for experiment in (e for name in PARTS if name in parts for e in PARTS[name].experiments):
+            if experiment.as_long_as:
+                wanted |= {(experiment.as_long_as, 0): None, (experiment.trial, 0): None}
+            wanted[experiment, seed] = None
+    return list(wanted)

@@ -1,0 +1,205 @@
+"""`RESULTS.md`: the tables of `benchmarks.table4`, made from nothing but the reports."""
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table4_cells import (
+    Cell,
+    Cells,
+    Comparison,
+    Estimate,
+    Needed,
+    comparisons,
+    finished,
+)
+from benchmarks.table4_columns import TASKS, accuracy, percent, row, share
+from benchmarks.table4_matrix import BY_FORMULA, PARTS, in_order
+from benchmarks.table4_settings import Report, Run, Settings
+from benchmarks.tables import markdown
+
+_EXPLANATION = """\
+Accuracies are shares of the test patterns, none of which is trained on. With one seed, brackets
+hold the 95 % interval over the test patterns; with several, figures are means and ± is their
+standard deviation over the seeds, each of which has a split of its own. Prior: always naming what
+is most frequent among the labelled patterns. Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, on
+patterns of the ICSD, which are other crystals: a neighbour rather than a target. Crystal system of
+Bravais lattices: their lattice system. Calibration error: distance between probability and accuracy
+over 15 bins.
+
+The gain of the SGAN is taken seed by seed. What *supervised needs* is the share of labels with
+which the supervised network would be as good as the SGAN, on a curve through its points that is
+straight over the logarithm of the share, and *times* how many times the SGAN's labels that is. The
+sign > says that even the last point of the curve falls short; beyond it nothing is known."""
+
+
+def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: int) -> str:
+    """The whole page.
+
+    Args:
+        settings: Of the runs.
+        cells: What is known of them.
+        pictures: Captions by link, relative to the page.
+        seeds: How many there are to be.
+    """
+    reports = finished(cells.values())
+    parts = [_head(settings, cells, seeds)]
+    for name, part in PARTS.items():
+        rows = [row(cells[experiment], cells, part.columns) for experiment in part.experiments]
+        parts += [markdown(part.title, part.columns, rows), part.note]
+        parts += [_gains(cells, *which) for which in _COMPARED.get(name, ())]
+    parts += [f"![{caption}]({link})\n\n{caption}" for link, caption in pictures.items()]
+    parts += [_data(reports), _machines(reports), _runs(settings, cells, seeds)]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+_COMPARED = {
+    "bravais": [("bravais",)],
+    "space_group": [("sg",)],
+    "formula": [("bravais", BY_FORMULA), ("sg", BY_FORMULA)],
+}
+"""The two methods that are compared below a part's table."""
+
+
+def _head(settings: Settings, cells: Cells, seeds: int) -> str:
+    wanted = in_order(tuple(PARTS), seeds)
+    done = sum(seed in cells[experiment].reports for experiment, seed in wanted)
+    given = [f"--sources={_names(settings.sources)}", f"--seeds={seeds}", *settings.fields]
+    given += [f"--steps={settings.steps}"] if settings.steps else []
+    return "\n".join(
+        [
+            "# The paper's Table 4 on open data",
+            "",
+            f"Written by `{shlex.join(['python', '-m', 'benchmarks.table4', *given])}` from the "
+            f"reports of {done} of {len(wanted)} runs.",
+            "",
+            _EXPLANATION,
+        ]
+    )
+
+
+# ---------------------------------------------------------------- gains
+
+
+def _gains(cells: Cells, task: str, *changes: str) -> str:
+    header = ["labels", "supervised", "SGAN", "seeds", "gain, points", "supervised needs", "times"]
+    header += [] if changes else ["paper's gain", "paper's supervised needs", "times in the paper"]
+    rows = [
+        [*_compared(one), *([] if changes else _compared_in_paper(one))]
+        for one in comparisons(cells, task, *changes)
+    ]
+    where = "split by formula" if changes else "split at random"
+    return markdown(f"What unlabelled patterns bring: {TASKS[task]}, {where}", header, rows)
+
+
+def _compared(one: Comparison) -> list[str]:
+    return [
+        share(one.share),
+        accuracy(one.supervised.top1),
+        accuracy(one.sgan.top1),
+        str(one.gain.seeds if one.gain else 0),
+        _gain(one.gain),
+        _needed(one.needed),
+        _times(one.needed, one.share),
+    ]
+
+
+def _compared_in_paper(one: Comparison) -> list[str]:
+    needed = one.paper_needed
+    return [f"{100 * one.paper_gain:+.0f}", _needed(needed), _times(needed, one.share)]
+
+
+def _gain(gain: Estimate | None) -> str:
+    if gain is None:
+        return ""
+    spread = f" ± {percent(gain.high - gain.value)}" if gain.seeds > 1 else ""
+    return f"{100 * gain.value:+.1f}{spread}"
+
+
+def _needed(needed: Needed | None) -> str:
+    return "" if needed is None else _bounded(needed, share)
+
+
+def _times(needed: Needed | None, of: float) -> str:
+    if needed is None:
+        return ""
+    return _bounded(Needed(needed.low / of, needed.high / of), lambda times: f"{times:.1f}")
+
+
+def _bounded(bounds: Needed, text: Callable[[float], str]) -> str:
+    if bounds.high == math.inf:
+        return f"> {text(bounds.low)}"
+    return f"< {text(bounds.high)}" if bounds.low == 0 else text(bounds.high)
+
+
+# ---------------------------------------------------------------- what was run
+
+
+def _data(reports: Sequence[Report]) -> str:
+    found = Counter(
+        (
+            _names(report["config"]["data"]["sources"]),
+            report["dataset"]["fingerprint"][:12],
+            "all" if (limit := report["config"]["data"]["limit"]) is None else f"first {limit:,}",
+        )
+        for report in reports
+    )
+    rows = [[*which, str(runs)] for which, runs in sorted(found.items())]
+    header = ["sources", "data set", "structures", "runs"]
+    warning = (
+        "**The runs are not all of one data set.** Figures of different ones do not compare."
+        if len(found) > 1
+        else ""
+    )
+    return f"{markdown('Data', header, rows)}\n{warning}" if rows else ""
+
+
+def _machines(reports: Sequence[Report]) -> str:
+    found = Counter(_machine(report["environment"]) for report in reports)
+    rows = [[*which, str(runs)] for which, runs in sorted(found.items())]
+    header = ["devices", "cores", "system", "Python", "versions", "runs"]
+    return markdown("Machines and versions", header, rows) if rows else ""
+
+
+def _machine(environment: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{environment['device_count']} × {environment['device_kind']}",
+        str(environment["cpu_count"]),
+        environment["platform"],
+        environment["python"],
+        ", ".join(f"{name} {version}" for name, version in environment["versions"].items()),
+    )
+
+
+def _runs(settings: Settings, cells: Cells, seeds: int) -> str:
+    """Every finished run with its command, sources and folders without their places."""
+    columns = ("steps", "test patterns", "patterns/s", "training time")
+    rows, commands = [], []
+    for experiment, seed in in_order(tuple(PARTS), _most_seeds(cells, seeds)):
+        report = cells[experiment].reports.get(seed)
+        if report is not None:
+            run = settings.run(experiment, seed)
+            rows.append([run.name, *row(Cell(experiment, run.config, {seed: report}), {}, columns)])
+            commands.append(_command(run, settings))
+    return "\n".join([markdown("Finished runs", ["run", *columns], rows), "```", *commands, "```"])
+
+
+def _command(run: Run, settings: Settings) -> str:
+    shown = (
+        flag.replace(settings.sources, _names(settings.sources))
+        for flag in (f"--config={run.experiment.file}", *run.fields)
+        if not flag.startswith("--config.data.dir=")
+    )
+    folder = f"--workdir={settings.runs.name}/{run.name}"
+    return shlex.join(["python", "-m", "sgan_jax.main", *shown, folder])
+
+
+def _most_seeds(cells: Cells, seeds: int) -> int:
+    return max(seeds, *(seed + 1 for cell in cells.values() for seed in cell.reports or [0]))
+
+
+def _names(sources: str) -> str:
+    return ",".join(Path(source).name for source in sources.split(","))

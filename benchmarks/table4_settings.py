@@ -1,0 +1,163 @@
+"""The runs of `benchmarks.table4`: their folders, configs, commands and reports."""
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from benchmarks.table4_matrix import Experiment
+from data_gen.errors import InputError
+from sgan_jax import workdir
+from sgan_jax.config import patterns_per_step
+from sgan_jax.report import JSON_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training run: an experiment with a seed.
+
+    Attributes:
+        name: Of its folder.
+        experiment: What is trained.
+        fields: `--config.FIELD=VALUE`, all fields that differ from its config.
+        folder: Of the run.
+        ready: Whether its steps are known.
+    """
+
+    name: str
+    experiment: Experiment
+    fields: tuple[str, ...]
+    folder: Path
+    ready: bool
+
+    @cached_property
+    def config(self) -> ConfigDict:
+        """What its command makes of its fields.
+
+        Raises:
+            InputError: They cannot be used.
+        """
+        module = importlib.import_module(f"configs.{self.experiment.config}")
+        values = flags.FlagValues()
+        config = module.get_config(self.experiment.argument)
+        given = ["", *self.fields]
+        try:
+            holder = config_flags.DEFINE_config_dict(
+                "config", config, flag_values=values, sys_argv=given
+            )
+            values(given)
+        except flags.Error as error:
+            raise InputError(f"{self.name}: {error}") from error
+        except (AttributeError, KeyError) as error:
+            field = str(error.args[0]).strip("'\"")
+            raise InputError(f"no field {field!r}; configs/base.py lists all fields") from error
+        return holder.value
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What is run."""
+        config = f"--config={ROOT / self.experiment.file}"
+        workdir = f"--workdir={self.folder}"
+        return (sys.executable, "-m", "sgan_jax.main", config, *self.fields, workdir)
+
+    @property
+    def log(self) -> Path:
+        """File for all that it says."""
+        return self.folder.with_name(f"{self.name}.log")
+
+    @cached_property
+    def _fields(self) -> workdir.Identity:
+        return workdir.identity(self.config, "")
+
+    def report(self) -> Report | None:
+        """Its `report.json`, once it is finished: with all steps of this config."""
+        try:
+            content = json.loads((self.folder / JSON_FILE).read_text())
+            self._fields.check(self.name, workdir.Identity(content["config"], ""))
+        except (OSError, ValueError, KeyError, InputError):
+            return None
+        return content if self.ready and content["steps"] == self.config.num_steps else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all runs have in common.
+
+    Attributes:
+        sources: As `config.data.sources`.
+        data_dir: As `config.data.dir`.
+        runs: Folder of the runs.
+        steps: Of each run; None leaves them to the configs.
+        fields: `--config.FIELD=VALUE`, further fields of all runs.
+    """
+
+    sources: str
+    data_dir: str
+    runs: Path
+    steps: int | None = None
+    fields: tuple[str, ...] = ()
+
+    def run(self, experiment: Experiment, seed: int) -> Run:
+        """An experiment's run; not ready where its steps depend on a run that is not finished."""
+        known = self._equal_time(experiment)
+        steps = known or self.steps
+        name = f"{experiment.name}-seed{seed}"
+        given = (
+            f"--config.data.sources={self.sources}",
+            f"--config.data.dir={self.data_dir}",
+            *self.fields,
+            *([f"--config.num_steps={steps}"] if steps else []),
+            *(f"--config.{change}" for change in experiment.changes),
+            f"--config.seed={seed}",
+        )
+        return Run(
+            name,
+            experiment,
+            given,
+            self.runs / name,
+            not experiment.as_long_as or known is not None,
+        )
+
+    def reports(self, experiment: Experiment) -> dict[int, Report]:
+        """The reports of all finished runs of an experiment, by seed."""
+        folders = self.runs.glob(f"{experiment.name}-seed*")
+        seeds = [folder.name.removeprefix(f"{experiment.name}-seed") for folder in folders]
+        found = {
+            seed: self.run(experiment, seed).report()
+            for seed in sorted(int(seed) for seed in seeds if seed.isdecimal())
+        }
+        return {seed: report for seed, report in found.items() if report}
+
+    def _equal_time(self, experiment: Experiment) -> int | None:
+        """Steps that take as long as another experiment; None if none is named or timed yet."""
+        other = experiment.as_long_as
+        if other is None:
+            return None
+        whole, trial = self.run(other, 0).report(), self.run(experiment.trial, 0).report()
+        if not (whole and trial):
+            return None
+        seconds, per_step = training_seconds(whole), seconds_per_step(trial)
+        return None if seconds is None or per_step is None else max(1, round(seconds / per_step))
+
+
+def seconds_per_step(report: Report) -> float | None:
+    """What a step of a run took; None where nothing was timed."""
+    rate = report["throughput"]["train_patterns_per_s"]
+    return patterns_per_step(report["config"]) / rate if rate else None
+
+
+def training_seconds(report: Report) -> float | None:
+    """What all steps of a run took, without evaluation; None where nothing was timed."""
+    per_step = seconds_per_step(report)
+    return None if per_step is None else report["steps"] * per_step
