@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table4_cells, table4_figures, table4_page, table4_runs
-from benchmarks.table4_matrix import PARTS
+from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS
 from benchmarks.table4_settings import Settings
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--sources", default="amcsd", help="of structures, as config.data.sources")
+    add("--unlabelled_sources", default="", help=f"further structures, for part {MORE_UNLABELLED}")
     add("--data_dir", default="data", metavar="DIR", help="of the data sets, as config.data.dir")
     add("--runs", type=Path, default=Path("runs/table4"), metavar="DIR", help="of the runs")
     add("--steps", type=int, metavar="N", help="of every run; default: what its config says")
@@ -65,12 +66,15 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
     if options.seeds < 1:
         raise InputError(f"--seeds={options.seeds}: give at least 1")
+    more = options.unlabelled_sources
     settings = Settings(
-        options.sources, options.data_dir, options.runs, options.steps, tuple(fields)
+        options.sources, options.data_dir, options.runs, options.steps, tuple(fields), more
     )
     failed = []
     if not options.write_only:
-        parts = options.only or tuple(PARTS)
+        parts = options.only or [name for name in PARTS if more or name != MORE_UNLABELLED]
+        if MORE_UNLABELLED in parts and not more:
+            raise InputError(f"--only={MORE_UNLABELLED} wants --unlabelled_sources=PATH[,PATH]")
         failed = table4_runs.train_all(
             settings, parts, options.seeds, lambda: write(settings, options.seeds, options.out)
         )

@@ -94,6 +94,10 @@ def _at_random(cell: Cell, cells: Cells) -> str:
     return accuracy(cells[replace(cell.experiment, changes=changes)].top1)
 
 
+def _without_more(cell: Cell, cells: Cells) -> str:
+    return accuracy(cells[replace(cell.experiment, more_unlabelled=False)].top1)
+
+
 def _count(key: str) -> Callable[[Cell, Cells], str]:
     def text(cell: Cell, _: Cells) -> str:
         mean = cell.mean("dataset", key)
@@ -106,6 +110,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "task": lambda cell, _: TASKS[cell.experiment.config.partition("_")[0]],
     "labels": lambda cell, _: share(cell.config.label_fraction),
     "labelled patterns": _count("n_labelled"),
+    "unlabelled patterns": _count("n_unlabelled"),
     "test patterns": _count("n_test"),
     "method": lambda cell, _: METHODS[cell.experiment.method],
     "preset": lambda cell, _: cell.experiment.preset,
@@ -120,6 +125,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "paper, %": _paper,
     "published, %": _published,
     "at random, %": _at_random,
+    "without them, %": _without_more,
     "top-5 / prior, %": _beside_prior("top5"),
     "crystal system / prior, %": _beside_prior("crystal_system_top1"),
     "extinction group / prior, %": _beside_prior("extinction_group_top1"),

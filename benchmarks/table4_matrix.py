@@ -19,6 +19,7 @@ class Experiment:
         preset: Of the hyper-parameters.
         changes: Fields that differ from the file, as `FIELD=VALUE`.
         as_long_as: Another experiment whose time, rather than whose steps, this one is given.
+        more_unlabelled: Whether further structures join the unlabelled ones.
     """
 
     config: str
@@ -26,12 +27,14 @@ class Experiment:
     preset: str = DEFAULT_PRESET
     changes: tuple[str, ...] = ()
     as_long_as: "Experiment | None" = None
+    more_unlabelled: bool = False
 
     @property
     def name(self) -> str:
         """That its folders begin with."""
         words = [change.rpartition(".")[2].replace("=", "_") for change in self.changes]
         words += ["equal_time"] if self.as_long_as else []
+        words += ["more_unlabelled"] if self.more_unlabelled else []
         return "-".join([self.config, self.method, self.preset, *words])
 
     @property
@@ -92,6 +95,9 @@ def _without_pool(method: str) -> tuple[Experiment, Experiment]:
     return pool, replace(pool, changes=("model.stem_pool=False",), as_long_as=pool)
 
 
+MORE_UNLABELLED = "more_unlabelled"
+"""The part that wants further structures."""
+
 BY_FORMULA = "data.split_by=formula"
 _TOP1 = ("seeds", "top-1, %", "prior, %")
 _REST = ("top-5 / prior, %", "crystal system / prior, %")
@@ -143,6 +149,16 @@ PARTS = {
         ("space groups", "test patterns", *_TOP1, "published, %", *_REST, *_GROUP, *_SURE),
         "Supervised, split at random. Published: Table 3 of the paper, which compares studies on "
         "other data and with other kinds of patterns.",
+    ),
+    MORE_UNLABELLED: Part(
+        "More unlabelled structures",
+        tuple(
+            replace(experiment, more_unlabelled=True)
+            for experiment in (*rows_of("bravais"), *rows_of("sg"))
+            if experiment.method == "sgan"
+        ),
+        ("task", "labels", "unlabelled patterns", *_TOP1, "without them, %", *_REST, *_SURE),
+        "SGAN, split at random. The structures of --unlabelled_sources are all unlabelled.",
     ),
 }
 """By name, in the order in which they are run."""

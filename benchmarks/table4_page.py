@@ -69,6 +69,8 @@ def _head(settings: Settings, cells: Cells, seeds: int) -> str:
     done = sum(seed in cells[experiment].reports for experiment, seed in wanted)
     given = [f"--sources={_names(settings.sources)}", f"--seeds={seeds}", *settings.fields]
     given += [f"--steps={settings.steps}"] if settings.steps else []
+    more = settings.unlabelled_sources
+    given += [f"--unlabelled_sources={_names(more)}"] if more else []
     return "\n".join(
         [
             "# The paper's Table 4 on open data",
@@ -189,12 +191,18 @@ def _runs(settings: Settings, cells: Cells, seeds: int) -> str:
 
 def _command(run: Run, settings: Settings) -> str:
     shown = (
-        flag.replace(settings.sources, _names(settings.sources))
+        _without_places(flag, settings)
         for flag in (f"--config={run.experiment.file}", *run.fields)
         if not flag.startswith("--config.data.dir=")
     )
     folder = f"--workdir={settings.runs.name}/{run.name}"
     return shlex.join(["python", "-m", "sgan_jax.main", *shown, folder])
+
+
+def _without_places(flag: str, settings: Settings) -> str:
+    for sources in filter(None, (settings.sources, settings.unlabelled_sources)):
+        flag = flag.replace(sources, _names(sources))
+    return flag
 
 
 def _most_seeds(cells: Cells, seeds: int) -> int:

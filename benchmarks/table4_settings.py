@@ -100,6 +100,7 @@ class Settings:
         runs: Folder of the runs.
         steps: Of each run; None leaves them to the configs.
         fields: `--config.FIELD=VALUE`, further fields of all runs.
+        unlabelled_sources: As `config.data.unlabelled_sources`, of the experiments that have some.
     """
 
     sources: str
@@ -107,6 +108,7 @@ class Settings:
     runs: Path
     steps: int | None = None
     fields: tuple[str, ...] = ()
+    unlabelled_sources: str = ""
 
     def run(self, experiment: Experiment, seed: int) -> Run:
         """An experiment's run; not ready where its steps depend on a run that is not finished."""
@@ -119,6 +121,7 @@ class Settings:
             *self.fields,
             *([f"--config.num_steps={steps}"] if steps else []),
             *(f"--config.{change}" for change in experiment.changes),
+            *self._more(experiment),
             f"--config.seed={seed}",
         )
         return Run(
@@ -128,6 +131,11 @@ class Settings:
             self.runs / name,
             not experiment.as_long_as or known is not None,
         )
+
+    def _more(self, experiment: Experiment) -> list[str]:
+        if not experiment.more_unlabelled:
+            return []
+        return [f"--config.data.unlabelled_sources={self.unlabelled_sources}"]
 
     def reports(self, experiment: Experiment) -> dict[int, Report]:
         """The reports of all finished runs of an experiment, by seed."""

@@ -28,7 +28,7 @@ from benchmarks.table4_cells import labels_needed
 from benchmarks.table4_matrix import PARTS, Experiment, in_order, rows_of
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
-from sgan_jax import report
+from sgan_jax import report, report_page
 from sgan_jax.config import validate
 
 EVERY = tuple(PARTS)
@@ -55,7 +55,7 @@ def finish(
     content["test"] |= {"top1": top1, "top1_ci95": [top1 - 0.02, top1 + 0.03]}
     content["throughput"]["train_patterns_per_s"] = rate
     run.folder.mkdir(parents=True)
-    report.write(run.folder, content)
+    report.write(run.folder, content, report_page.page)
     return content
 
 
@@ -94,6 +94,16 @@ def test_every_config_of_the_matrix_is_valid_and_says_what_its_cell_says(setting
         for change in experiment.changes:
             field, _, value = change.partition("=")
             assert str(operator.attrgetter(field)(config)) == value
+
+
+def test_further_structures_join_the_runs_that_want_them(settings):
+    more = replace(settings, unlabelled_sources="/far/away/more.tar.gz")
+    plain = Experiment("bravais_10pct", "sgan")
+    run = more.run(replace(plain, more_unlabelled=True), 0)
+    assert run.config.data.unlabelled_sources == "/far/away/more.tar.gz"
+    assert more.run(plain, 0).config.data.unlabelled_sources == ""
+    assert run.name == "bravais_10pct-sgan-tuned-more_unlabelled-seed0"
+    assert {e.more_unlabelled for e in PARTS["more_unlabelled"].experiments} == {True}
 
 
 def test_a_run_is_finished_with_all_its_steps_and_the_same_config(settings):
@@ -376,6 +386,7 @@ def test_ctrl_c_lets_the_run_save_first(tmp_path):
     [
         (["--seeds=0"], "--seeds=0: give at least 1"),
         (["--only=table5"], "invalid choice"),
+        (["--only=more_unlabelled"], "wants --unlabelled_sources="),
         (["--unknown"], "unrecognized arguments: --unknown"),
         (["--config.colour=red"], "no field 'colour'"),
         (["--config.batch_size=many"], "batch_size=many"),
