@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table4_cells, table4_figures, table4_page, table4_runs
-from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS
+from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS, in_order
 from benchmarks.table4_settings import Settings
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
@@ -76,7 +76,9 @@ def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
         if MORE_UNLABELLED in parts and not more:
             raise InputError(f"--only={MORE_UNLABELLED} wants --unlabelled_sources=PATH[,PATH]")
         failed = table4_runs.train_all(
-            settings, parts, options.seeds, lambda: write(settings, options.seeds, options.out)
+            settings,
+            in_order(parts, options.seeds),
+            lambda: write(settings, options.seeds, options.out),
         )
     write(settings, options.seeds, options.out)
     print(options.out / PAGE)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from benchmarks.table4_matrix import in_order
+from benchmarks.table4_matrix import Experiment
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
 from sgan_jax.config import patterns_per_step, validate
@@ -14,14 +14,13 @@ _LAST_LINES = 5
 
 
 def train_all(
-    settings: Settings, parts: Sequence[str], seeds: int, after: Callable[[], None]
+    settings: Settings, wanted: Sequence[tuple[Experiment, int]], after: Callable[[], None]
 ) -> list[str]:
     """Runs or resumes all that is not finished; a run that fails does not keep the others back.
 
     Args:
         settings: Of all runs.
-        parts: Which parts of the matrix.
-        seeds: How many seeds.
+        wanted: Experiments with their seeds, in this order.
         after: Called after each finished run.
 
     Returns:
@@ -30,7 +29,7 @@ def train_all(
     Raises:
         InputError: A run has a config that cannot be used; none is started then.
     """
-    wanted, failed = in_order(parts, seeds), []
+    failed = []
     for experiment, seed in wanted:
         validate(settings.run(experiment, seed).config)
     _make_folder(settings)

@@ -407,7 +407,7 @@ def test_folders_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     settings = Settings("amcsd", "data", tmp_path / "file")
     with pytest.raises(InputError, match="--runs="):
-        table4_runs.train_all(settings, ("bravais",), 1, lambda: None)
+        table4_runs.train_all(settings, in_order(("bravais",), 1), lambda: None)
     with pytest.raises(InputError, match="--out="):
         table4.write(Settings("amcsd", "data", tmp_path), 1, tmp_path / "file")
 

@@ -1,0 +1,122 @@
+"""What was tried for the preset `tuned`: `python -m benchmarks.tuning --sources=amcsd,…`.
+
+Every variant is judged by a fifth of the labelled patterns, which are held back from its training;
+the test set has no say. Stopped and started again, it goes on where it was.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import table4_runs
+from benchmarks.table4_columns import TASKS, duration, percent
+from benchmarks.table4_matrix import Experiment
+from benchmarks.table4_settings import Settings, training_seconds
+from benchmarks.tables import markdown
+from data_gen.command_line import Parser
+from data_gen.pattern_files import save
+from sgan_jax import command_line, preemption
+from sgan_jax.supervisor import FAILED
+
+_HELD_BACK = "validation_fraction=0.2"
+
+_BOTH: dict[str, tuple[str, ...]] = {
+    "as it is": (),
+    "no dropout": ("model.dropout=0.0",),
+    "warm-up": ("optimizer.warmup_steps=1000",),
+    "no dropout, warm-up": ("model.dropout=0.0", "optimizer.warmup_steps=1000"),
+    "half the rate": ("optimizer.supervised_learning_rate=1e-3",),
+    "weight decay": ("optimizer.weight_decay=0.05",),
+    "no stem pool": ("model.stem_pool=False",),
+}
+_SGAN: dict[str, tuple[str, ...]] = {
+    "five times the adversarial rates": (
+        "optimizer.unsupervised_learning_rate=5e-4",
+        "optimizer.generator_learning_rate=5e-4",
+    ),
+    "a fifth of the adversarial rates": (
+        "optimizer.unsupervised_learning_rate=2e-5",
+        "optimizer.generator_learning_rate=2e-5",
+    ),
+    "softened targets": ("loss.target_noise=0.2",),
+    "output for real and fake": ("model.real_fake_head=True",),
+}
+VARIANTS = {"supervised": _BOTH, "sgan": _BOTH | _SGAN}
+"""Fields that differ from the preset, by method and name."""
+
+
+def experiments(config: str, method: str) -> dict[str, Experiment]:
+    """All variants of a method, by name.
+
+    Args:
+        config: Name of a file in `configs/`, without its ending.
+        method: `supervised` or `sgan`.
+    """
+    return {
+        name: Experiment(config, method, changes=(_HELD_BACK, *changes))
+        for name, changes in VARIANTS[method].items()
+    }
+
+
+def table(settings: Settings, config: str, method: str) -> str:
+    """The variants of a method with their accuracy on what was held back, the best first."""
+    lines = []
+    for name, experiment in experiments(config, method).items():
+        changes = " ".join(experiment.changes[1:]) or "–"
+        reports = settings.reports(experiment)
+        for seed, report in reports.items():
+            reached = report["checkpoint"]["validation_top1"]
+            seconds = training_seconds(report)
+            spent = "" if seconds is None else duration(seconds)
+            lines.append((reached, [name, changes, str(seed), percent(reached), spent]))
+        if not reports:
+            lines.append((0.0, [name, changes, "", "not run", ""]))
+    ordered = [line for _, line in sorted(lines, key=lambda line: -line[0])]
+    title = f"{TASKS[config.partition('_')[0]]}, {method}, `configs/{config}.py`"
+    header = ["variant", "fields", "seed", "validation top-1, %", "training time"]
+    return markdown(title, header, ordered)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 2 if a run failed."""
+    options = _parser().parse_args(arguments)
+    with command_line.errors(), preemption.watch():
+        settings = Settings(options.sources, options.data_dir, options.runs, options.steps)
+        methods = [options.method] if options.method else list(VARIANTS)
+        wanted = [
+            (experiment, seed)
+            for seed in range(options.seeds)
+            for method in methods
+            for experiment in experiments(options.config, method).values()
+        ]
+
+        def write() -> None:
+            tables = [table(settings, options.config, method) for method in methods]
+            save(options.out, "\n".join(tables).encode())
+
+        failed = table4_runs.train_all(settings, wanted, write)
+        write()
+        print(options.out)
+    return FAILED if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m benchmarks.tuning",
+        description="Trains variants of the preset `tuned` and compares them without the test set.",
+    )
+    add = parser.add_argument
+    add("--config", default="bravais_10pct", help="file in configs/; default: bravais_10pct")
+    add("--method", choices=tuple(VARIANTS), help="default: both")
+    add("--sources", default="amcsd", help="of structures, as config.data.sources")
+    add("--data_dir", default="data", metavar="DIR", help="of the data sets, as config.data.dir")
+    add("--runs", type=Path, default=Path("runs/tuning"), metavar="DIR", help="of the runs")
+    add("--steps", type=int, metavar="N", help="of every run; default: what its config says")
+    add("--seeds", type=int, default=1, metavar="N", help="runs of each variant; default: 1")
+    add("--out", type=Path, default=Path("tuning.md"), metavar="FILE", help="the tables")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
