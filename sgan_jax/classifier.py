@@ -5,7 +5,7 @@
 `classes.bias`. Kernels of convolutions are (kernel, inputs, channels), that of `classes` is
 (inputs, classes). `model.json` says all else: the network, its classes, the instrument and
 normalisation of the patterns, the calibration of its probabilities, and where it comes from.
-Both are plain data; nothing in them is executed.
+Both are plain data; nothing in them is executed. `CARD.md` beside them is for people.
 """
 
 import contextlib
@@ -33,6 +33,7 @@ from sgan_jax.models.resnet import ResNet, apply_discriminator
 
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "CARD.md"
 FORMAT = "sgan_jax classifier"
 VERSION = 2
 """Of the format; raised with every change after which older programs would misread a model."""
@@ -245,13 +246,16 @@ def check_free(folder: Path) -> None:
         raise InputError(f"{folder} exists already; name another --out=DIR, or remove it")
 
 
-def save_classifier(folder: Path, description: Mapping[str, Any], weights: Weights) -> None:
-    """Writes a classifier, both files or none.
+def save_classifier(
+    folder: Path, description: Mapping[str, Any], weights: Weights, card: str
+) -> None:
+    """Writes a classifier, all files or none.
 
     Args:
         folder: Made by this; if there already, it must be empty.
         description: What `model.json` is to say.
         weights: As `weight_shapes` wants them.
+        card: What people are told of it.
 
     Raises:
         InputError: The folder cannot be written.
@@ -272,6 +276,7 @@ def save_classifier(folder: Path, description: Mapping[str, Any], weights: Weigh
         incomplete.mkdir(parents=True)
         (incomplete / WEIGHTS_FILE).write_bytes(content)
         (incomplete / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+        (incomplete / CARD_FILE).write_text(card, encoding="utf-8")
         incomplete.replace(folder)
     except OSError as error:
         shutil.rmtree(incomplete, ignore_errors=True)

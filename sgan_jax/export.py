@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
-from sgan_jax import classifier, command_line, metrics, report, workdir
+from sgan_jax import classifier, command_line, metrics, model_card, report, workdir
 from sgan_jax.checkpoint import Choice
 from sgan_jax.config import validate
 from sgan_jax.inference import make_predict
@@ -50,7 +50,8 @@ def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str
         chosen, state = run.chosen_state()
         params = averaged_params(state, config.ema_decay)
         description = _description(run, chosen, params, data_licence)
-    classifier.save_classifier(out, description, _weights(description, params))
+    card = model_card.card(out.absolute().name, description)
+    classifier.save_classifier(out, description, _weights(description, params), card)
     return description
 
 
@@ -181,7 +182,7 @@ def main() -> None:
     parser = Parser(prog="python -m sgan_jax.export", description="Writes a run's classifier.")
     add = parser.add_argument
     add("--workdir", type=Path, required=True, metavar="DIR", help="folder of the run")
-    add("--out", type=Path, required=True, metavar="DIR", help="where the two files are written")
+    add("--out", type=Path, required=True, metavar="DIR", help="where its files are written")
     add("--data_licence", metavar="TEXT", help="licence of the training data, to be told with them")
     options = parser.parse_args()
     command_line.log_to_screen()

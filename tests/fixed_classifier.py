@@ -63,7 +63,7 @@ def write_classifier(
         name: np.zeros(shape, np.float32) for name, shape in weight_shapes(description).items()
     }
     weights["classes.bias"] = np.array(list(logits.values()), np.float32)
-    save_classifier(folder, description, weights)
+    save_classifier(folder, description, weights, card="")
     return folder
 
 

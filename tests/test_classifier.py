@@ -59,7 +59,7 @@ def with_random_weights(folder: Path, description: dict[str, Any]) -> Path:
         name: rng.normal(0, 0.1, shape).astype(np.float32)
         for name, shape in weight_shapes(description).items()
     }
-    save_classifier(folder, description, weights)
+    save_classifier(folder, description, weights, card="")
     return folder
 
 
@@ -225,10 +225,10 @@ def test_description_that_is_no_json_object(folder, text):
 def test_what_is_there_is_never_overwritten(folder):
     weights = safetensors.numpy.load((folder / WEIGHTS_FILE).read_bytes())
     with pytest.raises(InputError, match="exists already"):
-        save_classifier(folder, DESCRIPTION, weights)
+        save_classifier(folder, DESCRIPTION, weights, card="")
     (folder.parent / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        save_classifier(folder.parent / "file" / "model", DESCRIPTION, weights)
+        save_classifier(folder.parent / "file" / "model", DESCRIPTION, weights, card="")
 
 
 def test_half_a_classifier_is_never_seen(folder):
@@ -238,7 +238,7 @@ def test_half_a_classifier_is_never_seen(folder):
     left = folder.with_name(".other.incomplete_export")
     left.mkdir()
     (left / WEIGHTS_FILE).write_bytes(b"half")
-    save_classifier(other, DESCRIPTION, weights)
+    save_classifier(other, DESCRIPTION, weights, card="")
     assert sorted(path.name for path in folder.parent.iterdir()) == ["model", "other"]
     assert isinstance(load_classifier(other), Classifier)
 

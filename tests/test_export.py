@@ -75,6 +75,17 @@ def test_the_classifier_answers_as_the_run_does(finished, exported):
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
+def test_its_card_says_what_the_report_says(finished, exported):
+    report = json.loads((finished / "report.json").read_text())
+    text = (exported / "CARD.md").read_text()
+    assert text.startswith(
+        "# model\n\nA 1D ResNet-18 that tells 14 Bravais lattices apart in ideal"
+    )
+    assert f"| {100 * report['test']['top5']:.1f} % |" in text
+    assert f"Trained on {report['dataset']['n_labelled']:,} labelled crystals" in text
+    assert "of the data: free." in text
+
+
 def test_its_trial_on_the_same_structures_gives_the_same_answers(finished, exported):
     classifier = load_classifier(exported)
     with opened(finished) as run:

@@ -21,6 +21,9 @@ from sgan_jax.preparation import CLIPPED, FIRST, LENGTH, SMOOTHED, STEP
 
 TRAINED_INSTRUMENTS = tuple(i for i in INSTRUMENTS.values() if i.radiation == "neutron")
 
+WAVELENGTHS = (1.15, 2.60)
+"""Between which they are drawn, in Å."""
+
 UNSEEN_WAVELENGTHS = (1.36, 1.70, 2.20)
 """In Å; nothing within 3 % of them is drawn in training, so that tests can have them."""
 
@@ -30,7 +33,6 @@ MOST_SPECIES = 128
 NOISE_NUMBERS = 1 << 22
 """Normally distributed numbers of which every pattern takes a stretch."""
 
-_WAVELENGTHS = (1.15, 2.60)  # Å
 _LARGEST_INVERSE_D = max(float(grid.edges[-1]) for grid in GRIDS.values())
 _LARGEST_SHIFT = 0.6  # degrees
 _DEGREES = 180 / math.pi
@@ -169,7 +171,7 @@ def _draw_instrument(
     which = rng.integers(len(instruments), size=count)
     own = np.array([each.wavelength for each in instruments])[which]
     own = own * rng.normal(1, 1e-3, count)
-    anything = _log_uniform(rng, *_WAVELENGTHS, count)
+    anything = _log_uniform(rng, *WAVELENGTHS, count)
     varied = _away_from_unseen(np.where(rng.random(count) < 0.5, own, anything))
     wavelengths = varied if only is None else own
     rows["wavelength"] = drawn.measurements["wavelength"] = wavelengths
@@ -302,7 +304,7 @@ _STEPS: dict[str, Callable[[np.random.Generator, Draws], None]] = {
 
 def widen(drawn: Draws, rows: Int64[np.ndarray, " m"]) -> None:
     """Gives some measurements the shortest wavelength and a wide range, which show most."""
-    drawn.conditions["wavelength"][rows] = drawn.measurements["wavelength"][rows] = _WAVELENGTHS[0]
+    drawn.conditions["wavelength"][rows] = drawn.measurements["wavelength"][rows] = WAVELENGTHS[0]
     drawn.measurements["first"][rows], drawn.measurements["end"][rows] = 0, LENGTH
     drawn.measurements["gap_end"][rows] = 0
     _limit_reflections(drawn)

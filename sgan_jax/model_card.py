@@ -1,0 +1,139 @@
+"""`CARD.md` of an exported classifier: what it is for, what it learnt from, how good it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sgan_jax.augmentation.effects import WAVELENGTHS
+from sgan_jax.grids import GRIDS
+from sgan_jax.report_sections import METHODS, percent
+
+_FEW = 50
+"""Labelled crystals below which a class is seldom named."""
+
+
+def card(name: str, description: Mapping[str, Any]) -> str:
+    """The whole card.
+
+    Args:
+        name: Of the classifier.
+        description: What `model.json` says of it.
+    """
+    parts = [
+        f"# {name}\n\n{_purpose(description)}",
+        f"## Data\n\n{_data(description)}",
+        f"## Instruments\n\n{_instruments(description)}",
+        f"## Figures\n\n{_figures(description)}",
+        f"## Known failures\n\n{_failures(description)}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _is_for_measured(description: Mapping[str, Any]) -> bool:
+    return description["training"]["config"]["augmentation"]["enabled"]
+
+
+def _purpose(description: Mapping[str, Any]) -> str:
+    count = len(description["classes"])
+    classes = {"bravais_lattice": "Bravais lattices", "space_group": "space groups"}
+    patterns = (
+        "measured powder patterns of neutrons of one wavelength"
+        if _is_for_measured(description)
+        else f"ideal powder patterns of the instrument `{description['instrument']['name']}`"
+    )
+    return f"A 1D ResNet-18 that tells {count} {classes[description['task']]} apart in {patterns}."
+
+
+def _data(description: Mapping[str, Any]) -> str:
+    training, licence = description["training"], description["licence"]
+    dataset, data = training["dataset"], training["config"]["data"]
+    more = dataset["n_unlabelled"]
+    counts = f"{dataset['n_labelled']:,} labelled" + (f" and {more:,} unlabelled" if more else "")
+    split = (
+        "no composition of the test set among them"
+        if data["split_by"] == "formula"
+        else "split at random from the test set"
+    )
+    lines = [
+        f"Trained on {counts} crystals, {split}, of {', '.join(licence['data_sources'])}; data set "
+        f"`{dataset['fingerprint'][:12]}`."
+    ]
+    if _is_for_measured(description):
+        switches = training["config"]["augmentation"]
+        off = [name for name, on in switches.items() if not on]
+        lines.append(
+            "Each was simulated as if measured, anew in every epoch"
+            + (f", without the effects {', '.join(off)}." if off else ", with all effects.")
+        )
+    if data["formulas_left_out"]:
+        lines.append(f"Left out: {data['formulas_left_out'].replace(',', ', ')}.")
+    lines.append(f"Licence: {licence['code']}; of the data: {licence['data'] or 'not told'}.")
+    return " ".join(lines)
+
+
+def _instruments(description: Mapping[str, Any]) -> str:
+    model, axis = description["instrument"], description["grid"]
+    ideal = (
+        f"{model['radiation'].capitalize()}s of {model['wavelength']} Å; 2θ from "
+        f"{model['two_theta_min']}° to {model['two_theta_max']}° by {model['two_theta_step']}°."
+    )
+    if not _is_for_measured(description) or axis is None:
+        return ideal
+    edges = GRIDS[axis].edges
+    return (
+        f"Neutrons of one wavelength, {WAVELENGTHS[0]} to {WAVELENGTHS[1]} Å; 1/d from "
+        f"{edges[0]:.2f} to {edges[-1]:.2f} Å⁻¹. No X-rays, no time of flight."
+    )
+
+
+def _figures(description: Mapping[str, Any]) -> str:
+    training, calibration = description["training"], description["calibration"]
+    config, test = training["config"], training["test"]
+    trained = (
+        f"{METHODS[training['method']]}, {training['steps']:,} steps of {config['batch_size']}, "
+        f"weights of step {training['checkpoint']['step']:,} "
+        f"({training['checkpoint']['reason']}), seed {config['seed']}."
+    )
+    temperature = (
+        f"Not calibrated: {calibration['reason']}."
+        if calibration["temperature"] is None
+        else f"Temperature {calibration['temperature']:.3f}, fitted on "
+        f"{calibration['n_validation']:,} crystals that were held back, on which it takes the "
+        f"calibration error from {percent(calibration['ece_before'])} to "
+        f"{percent(calibration['ece_after'])}."
+    )
+    return "\n\n".join([_table(training["dataset"], test), f"Trained: {trained} {temperature}"])
+
+
+def _table(dataset: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
+    if test is None:
+        return "Not tested: the run left no report on these weights."
+    low, high = test["top1_ci95"]
+    rows = [
+        ("top-1", "top1", f" [{percent(low)}, {percent(high)}]"),
+        ("top-5", "top5", ""),
+        ("crystal system, top-1", "crystal_system_top1", ""),
+        ("extinction group, top-1", "extinction_group_top1", ""),
+    ]
+    lines = [
+        f"| {name} | {percent(test[key])}{aside} | {percent(test[f'prior_{key}'])} |"
+        for name, key, aside in rows
+        if test[key] is not None
+    ]
+    head = [f"{dataset['n_test']:,} test crystals, one seed:", "", "| | | prior |"]
+    return "\n".join([*head, "| --- | ---: | ---: |", *lines])
+
+
+def _failures(description: Mapping[str, Any]) -> str:
+    counts = {entry["name"]: entry["n_labelled"] for entry in description["classes"]}
+    never = [name for name, count in counts.items() if count == 0]
+    few = [name for name, count in counts.items() if 0 < count < _FEW]
+    lines = [
+        "A second phase, magnetic peaks and superstructures are not recognised as such."
+        if _is_for_measured(description)
+        else "Measured patterns: noise, background and other peak shapes were never seen."
+    ]
+    if few:
+        lines.append(f"Fewer than {_FEW} labelled crystals, so seldom named: {', '.join(few)}.")
+    if never:
+        lines.append(f"No labelled crystal, so never named: {', '.join(never)}.")
+    return " ".join(lines)
