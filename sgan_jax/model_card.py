@@ -46,7 +46,7 @@ def _purpose(description: Mapping[str, Any]) -> str:
 def _data(description: Mapping[str, Any]) -> str:
     training, licence = description["training"], description["licence"]
     dataset, data = training["dataset"], training["config"]["data"]
-    more = dataset["n_unlabelled"]
+    more = dataset["n_unlabelled"] if training["method"] == "sgan" else 0
     counts = f"{dataset['n_labelled']:,} labelled" + (f" and {more:,} unlabelled" if more else "")
     split = (
         "no composition of the test set among them"

@@ -82,7 +82,7 @@ def test_its_card_says_what_the_report_says(finished, exported):
         "# model\n\nA 1D ResNet-18 that tells 14 Bravais lattices apart in ideal"
     )
     assert f"| {100 * report['test']['top5']:.1f} % |" in text
-    assert f"Trained on {report['dataset']['n_labelled']:,} labelled and" in text
+    assert f"Trained on {report['dataset']['n_labelled']:,} labelled crystals" in text
     assert "of the data: free." in text
 
 
