@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 
 from sgan_jax.classifier import OutputClass
 
-POWER = 0.6
+POWER = 0.55
 """Of the product of both networks' probabilities. Independent networks would have 1, equal ones ½.
 `python -m benchmarks.both_networks` fits it on the crystals held back for validation."""
 
