@@ -160,10 +160,11 @@ def main() -> None:
     config = measured.get_config(arguments.task)
     config.data.sources, config.data.dir = arguments.sources, arguments.data_dir
     config.num_steps = arguments.steps
-    # In so short a run more steps are worth more than smoother ones.
-    config.batch_size = 32
-    config.optimizer.supervised_learning_rate = 1e-3
     config.optimizer.warmup_steps = 2 * arguments.steps // 5
+    if arguments.part != "throughput":
+        # In so short a run more steps are worth more than smoother ones.
+        config.batch_size = 32
+        config.optimizer.supervised_learning_rate = 1e-3
     found: dict[str, list[Outcome]] = {}
     for seed in range(arguments.seeds):
         config.seed = seed

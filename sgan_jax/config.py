@@ -65,6 +65,10 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+_FURTHER_UNLABELLED = ("unlabelled_measured", "unlabelled_sources")
+"""Fields of `config.data` that name unlabelled patterns beside those of the data set."""
+
+
 def parse_argument(arg: str, method: str, preset: str) -> tuple[str, str]:
     """Reads `[METHOD[,PRESET]]`, the part after the colon of `--config=FILE:…`.
 
@@ -127,12 +131,17 @@ def patterns_per_step(config: Mapping[str, Any] | ConfigDict) -> int:
 
 
 def _check_combinations(config: dict[str, Any]) -> None:
-    measured = config["data"]["unlabelled_measured"]
+    further = [name for name in _FURTHER_UNLABELLED if config["data"][name]]
     all_labelled = config["label_fraction"] >= LARGEST_LABEL_FRACTION
-    if config["method"] == "sgan" and all_labelled and measured is None:
+    if config["method"] == "sgan" and all_labelled and not further:
         raise InputError(
             f"config.label_fraction={config['label_fraction']} leaves no unlabelled patterns for "
             "an SGAN; lower it or train with METHOD supervised (--config=FILE:supervised)"
+        )
+    if config["method"] != "sgan" and further:
+        raise InputError(
+            f"config.data.{further[0]}={config['data'][further[0]]}: only an SGAN learns from "
+            "unlabelled patterns; train with METHOD sgan (--config=FILE:sgan)"
         )
     _check_augmentation(config)
     points = len(instrument(config["data"]["instrument"]).two_theta)
@@ -174,11 +183,6 @@ def _check_augmentation(config: dict[str, Any]) -> None:
         raise InputError(
             f"config.data.instrument={data['instrument']}: simulated measurements are drawn over "
             f"all neutron instruments; leave it at {DEFAULT_INSTRUMENT}"
-        )
-    if data["unlabelled_measured"] is not None and config["method"] != "sgan":
-        raise InputError(
-            f"config.data.unlabelled_measured={data['unlabelled_measured']}: only an SGAN learns "
-            "from unlabelled patterns; train with METHOD sgan (--config=FILE:sgan)"
         )
 
 
