@@ -5,6 +5,7 @@ lattices. The best one, by the lattices' negative log-likelihood, is `sgan_jax.a
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from jaxtyping import Float64, Int
 
 from benchmarks.confidence import dataset_of
 from benchmarks.tables import markdown
+from data_gen.command_line import Parser, exit_status
+from data_gen.errors import InputError
 from sgan_jax import agreement, command_line, metrics, trained
 from sgan_jax.classifier import Classifier
 
@@ -52,14 +55,18 @@ def _figures(
     return columns
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(flags: Sequence[str] | None = None) -> int:
+    """Prints the table; returns the exit status: 0, or 2 for bad input."""
+    parser = Parser(prog="python -m benchmarks.both_networks", description=__doc__)
     parser.add_argument("--sources", required=True, help="those that the models were trained on")
     parser.add_argument("--data_dir", default="data")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(flags)
     logging.set_verbosity(logging.ERROR)
     command_line.keep_compiled_programs()
+    return exit_status(_run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
     lattices, groups = trained.load(trained.TASKS)
     of_group = agreement.lattices_of(groups.classes, lattices.classes)
     said, labels = _validation(groups, lattices, arguments.sources, arguments.data_dir)
@@ -72,7 +79,16 @@ def main() -> None:
 def _validation(
     groups: Classifier, lattices: Classifier, sources: str, data_dir: str
 ) -> tuple[list[Float64[np.ndarray, "n classes"]], Int[np.ndarray, " n"]]:
-    """What both networks say of the crystals held back, and their space-group classes."""
+    """What both networks say of the crystals held back, and their space-group classes.
+
+    Raises:
+        InputError: The networks did not hold back the same crystals, or the sources are others.
+    """
+    if _held_back(groups) != _held_back(lattices):
+        raise InputError(
+            "the networks of lattices and of space groups were trained on different splits, so one "
+            "of them knows crystals that the other held back; train both alike"
+        )
     dataset = dataset_of(groups, sources, data_dir)
     held_back = dataset.split.validation
     patterns = dataset.patterns[held_back]
@@ -80,5 +96,17 @@ def _validation(
     return said, dataset.labels[held_back]
 
 
+def _held_back(classifier: Classifier) -> tuple[object, ...]:
+    """All on which it depends which crystals a network has not seen."""
+    training = classifier.description["training"]
+    config, data = training["config"], training["config"]["data"]
+    fields = ("seed", "label_fraction", "validation_fraction")
+    return (
+        training["dataset"]["fingerprint"],
+        *(config[name] for name in fields),
+        *(data[name] for name in ("split_by", "formulas_left_out", "limit")),
+    )
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

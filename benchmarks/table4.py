@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table4_cells, table4_figures, table4_page, table4_runs
-from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS, in_order
+from benchmarks.table4_matrix import DECIDED, MORE_UNLABELLED, PARTS, in_order
 from benchmarks.table4_settings import Settings
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
@@ -66,13 +66,16 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
     if options.seeds < 1:
         raise InputError(f"--seeds={options.seeds}: give at least 1")
+    _check_fields(fields)
     more = options.unlabelled_sources
     settings = Settings(
         options.sources, options.data_dir, options.runs, options.steps, tuple(fields), more
     )
     failed = []
-    if not options.write_only:
-        parts = options.only or [name for name in PARTS if more or name != MORE_UNLABELLED]
+    if options.write_only:
+        write(settings, options.seeds, options.out)
+    else:
+        parts = options.only or settings.parts
         if MORE_UNLABELLED in parts and not more:
             raise InputError(f"--only={MORE_UNLABELLED} wants --unlabelled_sources=PATH[,PATH]")
         failed = table4_runs.train_all(
@@ -80,12 +83,20 @@ def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
             in_order(parts, options.seeds),
             lambda: write(settings, options.seeds, options.out),
         )
-    write(settings, options.seeds, options.out)
     print(options.out / PAGE)
     _tell_of_others(settings)
     if failed:
         print(f"error: {len(failed)} runs failed: {', '.join(failed)}", file=sys.stderr)
     return FAILED if failed else 0
+
+
+def _check_fields(fields: Sequence[str]) -> None:
+    for field in fields:
+        name = field.removeprefix("--config.").partition("=")[0]
+        if name in DECIDED:
+            raise InputError(
+                f"{field}: the matrix decides config.{name}; leave it out, or see --help"
+            )
 
 
 def write(settings: Settings, seeds: int, out: Path) -> None:

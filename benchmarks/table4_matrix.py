@@ -32,7 +32,8 @@ class Experiment:
     @property
     def name(self) -> str:
         """That its folders begin with."""
-        words = [change.rpartition(".")[2].replace("=", "_") for change in self.changes]
+        fields = (change.partition("=") for change in self.changes)
+        words = [f"{field.rpartition('.')[2]}_{value}" for field, _, value in fields]
         words += ["equal_time"] if self.as_long_as else []
         words += ["more_unlabelled"] if self.more_unlabelled else []
         return "-".join([self.config, self.method, self.preset, *words])
@@ -94,6 +95,22 @@ def _without_pool(method: str) -> tuple[Experiment, Experiment]:
     pool = Experiment("bravais_10pct", method)
     return pool, replace(pool, changes=("model.stem_pool=False",), as_long_as=pool)
 
+
+DECIDED = (
+    "task",
+    "classes",
+    "method",
+    "preset",
+    "label_fraction",
+    "seed",
+    "num_steps",
+    "data.sources",
+    "data.dir",
+    "data.split_by",
+    "data.unlabelled_sources",
+    "model.stem_pool",
+)
+"""Fields that nobody else may set: the rows differ by them, or options name them."""
 
 MORE_UNLABELLED = "more_unlabelled"
 """The part that wants further structures."""

@@ -20,6 +20,7 @@ from benchmarks.table4_columns import TASKS, accuracy, percent, row, share
 from benchmarks.table4_matrix import BY_FORMULA, PARTS, in_order
 from benchmarks.table4_settings import Report, Run, Settings
 from benchmarks.tables import markdown
+from sgan_jax.report_sections import short
 
 _EXPLANATION = """\
 Accuracies are shares of the test patterns, none of which is trained on. With one seed, brackets
@@ -65,9 +66,10 @@ _COMPARED = {
 
 
 def _head(settings: Settings, cells: Cells, seeds: int) -> str:
-    wanted = in_order(tuple(PARTS), seeds)
+    wanted = in_order(settings.parts, seeds)
     done = sum(seed in cells[experiment].reports for experiment, seed in wanted)
-    given = [f"--sources={_names(settings.sources)}", f"--seeds={seeds}", *settings.fields]
+    given = [f"--sources={_names(settings.sources)}", f"--seeds={seeds}"]
+    given += map(_without_places, settings.fields)
     given += [f"--steps={settings.steps}"] if settings.steps else []
     more = settings.unlabelled_sources
     given += [f"--unlabelled_sources={_names(more)}"] if more else []
@@ -141,22 +143,26 @@ def _bounded(bounds: Needed, text: Callable[[float], str]) -> str:
 
 
 def _data(reports: Sequence[Report]) -> str:
-    found = Counter(
-        (
-            _names(report["config"]["data"]["sources"]),
-            report["dataset"]["fingerprint"][:12],
-            "all" if (limit := report["config"]["data"]["limit"]) is None else f"first {limit:,}",
-        )
-        for report in reports
-    )
+    found = Counter(map(_data_of, reports))
     rows = [[*which, str(runs)] for which, runs in sorted(found.items())]
-    header = ["sources", "data set", "structures", "runs"]
+    header = ["sources", "further unlabelled", "data set", "structures", "runs"]
+    labelled = {report["dataset"]["fingerprint"].partition("+")[0] for report in reports}
     warning = (
         "**The runs are not all of one data set.** Figures of different ones do not compare."
-        if len(found) > 1
+        if len(labelled) > 1
         else ""
     )
     return f"{markdown('Data', header, rows)}\n{warning}" if rows else ""
+
+
+def _data_of(report: Report) -> tuple[str, ...]:
+    data = report["config"]["data"]
+    return (
+        _names(data["sources"]),
+        _names(data["unlabelled_sources"]),
+        short(report["dataset"]["fingerprint"]),
+        "all" if data["limit"] is None else f"first {data['limit']:,}",
+    )
 
 
 def _machines(reports: Sequence[Report]) -> str:
@@ -191,18 +197,17 @@ def _runs(settings: Settings, cells: Cells, seeds: int) -> str:
 
 def _command(run: Run, settings: Settings) -> str:
     shown = (
-        _without_places(flag, settings)
-        for flag in (f"--config={run.experiment.file}", *run.fields)
-        if not flag.startswith("--config.data.dir=")
+        _without_places(field) for field in run.fields if not field.startswith("--config.data.dir=")
     )
     folder = f"--workdir={settings.runs.name}/{run.name}"
-    return shlex.join(["python", "-m", "sgan_jax.main", *shown, folder])
+    config = f"--config={run.experiment.file}"
+    return shlex.join(["python", "-m", "sgan_jax.main", config, *shown, folder])
 
 
-def _without_places(flag: str, settings: Settings) -> str:
-    for sources in filter(None, (settings.sources, settings.unlabelled_sources)):
-        flag = flag.replace(sources, _names(sources))
-    return flag
+def _without_places(field: str) -> str:
+    """A flag whose value, if it is a path or several, is reduced to the names."""
+    name, _, value = field.partition("=")
+    return f"{name}={_names(value)}"
 
 
 def _most_seeds(cells: Cells, seeds: int) -> int:

@@ -21,7 +21,7 @@ def train_all(
     Args:
         settings: Of all runs.
         wanted: Experiments with their seeds, in this order.
-        after: Called after each finished run.
+        after: Called before the first and after each finished run.
 
     Returns:
         The names of the runs that failed.
@@ -33,6 +33,7 @@ def train_all(
     for experiment, seed in wanted:
         validate(settings.run(experiment, seed).config)
     _make_folder(settings)
+    after()  # what cannot be written is told before hours of training
     for number, (experiment, seed) in enumerate(wanted, 1):
         run = settings.run(experiment, seed)
         if run.report():

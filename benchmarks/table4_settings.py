@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from benchmarks.table4_matrix import Experiment
+from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS, Experiment
 from data_gen.errors import InputError
 from sgan_jax import workdir
 from sgan_jax.config import patterns_per_step
@@ -109,6 +109,11 @@ class Settings:
     steps: int | None = None
     fields: tuple[str, ...] = ()
     unlabelled_sources: str = ""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts of the matrix for which there is all that they need."""
+        return tuple(name for name in PARTS if self.unlabelled_sources or name != MORE_UNLABELLED)
 
     def run(self, experiment: Experiment, seed: int) -> Run:
         """An experiment's run; not ready where its steps depend on a run that is not finished."""

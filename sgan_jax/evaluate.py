@@ -9,6 +9,8 @@ From Python:
 """
 
 import argparse
+import contextlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,7 +73,7 @@ def evaluate(
             f"model {model} does not say how it was trained ({error} is missing); export it again"
         ) from error
     spec.fingerprint()  # opens the sources, before anything is written
-    _check_folder(Path(out))
+    _check_folder(Path(out), described["sha256"], spec)
     trial = try_classifier(classifier, spec, data_dir)
     counts = _counts(classifier, trial)
     class_list, logits, labels = trial.class_list, trial.logits, trial.labels
@@ -91,9 +93,19 @@ def evaluate(
     return content
 
 
-def _check_folder(out: Path) -> None:
+def _check_folder(out: Path, sha256: str, spec: DatasetSpec) -> None:
+    """Checks that no report of something else would be overwritten."""
     if (out / workdir.CONFIG_FILE).exists():
         raise InputError(f"{out} has the report of a training run; name another --out=DIR")
+    path = out / report.JSON_FILE
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        there = json.loads(path.read_text())
+        about = there["model"]["sha256"], there["dataset"]["sources"], there["dataset"]["limit"]
+        if about != (sha256, spec.sources, spec.limit):
+            raise InputError(
+                f"{out} has the report on another model, other sources or another limit; name "
+                "another --out=DIR"
+            )
     bulk.check_writable(out)
 
 
@@ -135,7 +147,7 @@ def _dataset(
     return {
         "sources": spec.sources,
         "limit": spec.limit,
-        "simulated": "measurements with all effects, on neutron instruments of any kind"
+        "simulated": "measurements on neutron instruments of any kind"
         if classifier.takes_roots
         else f"ideal patterns of {spec.instrument}",
         "n_structures": n_test + n_left_out + sum(rejected.values()),

@@ -74,6 +74,8 @@ class Dataset:
         split: Which patterns are test, labelled, validation and unlabelled.
         n_left_out: Patterns whose space group is in no class, or whose composition is left out;
             not counted elsewhere.
+        n_known: Further unlabelled patterns that are not used, since examples of the same ids are
+            there already or their compositions are held back.
         fingerprint: Identity of the data set they come from.
         rejected_by_reason: Structures that could not serve.
     """
@@ -88,6 +90,7 @@ class Dataset:
     class_list: ClassList
     split: splits.Split
     n_left_out: int
+    n_known: int
     fingerprint: str
     rejected_by_reason: dict[str, int]
 
@@ -130,6 +133,7 @@ class Dataset:
             "n_validation": len(self.split.validation),
             "n_test": len(self.split.test),
             "n_left_out": self.n_left_out,
+            "n_known": self.n_known,
             "n_unlabelled_measured": len(self.measured),
             "n_classes": self.num_classes,
             "n_classes_present": len(np.unique(self.labels)),
@@ -192,7 +196,8 @@ def read(
     records, index, built = _opened(builder)
     class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
     kept = _is_wanted(index, class_list, config)
-    examples, chosen, n_left_out = records, np.flatnonzero(kept), int((~kept).sum())
+    examples, chosen = records, np.flatnonzero(kept)
+    n_left_out, n_known = int((~kept).sum()), 0
     fingerprint, rejected = built["fingerprint"], Counter(built["rejected_by_reason"])
     index = index.select(kept)
     split = splits.split(
@@ -205,10 +210,12 @@ def read(
     )
     if unlabelled is not None:
         more_records, more, more_built = _opened(unlabelled)
-        kept = _is_wanted(more, class_list, config) & ~_is_known(more, index, split, config)
+        wanted = _is_wanted(more, class_list, config)
+        kept = wanted & ~_is_known(more, index, split, config)
         examples = JoinedExamples(records, more_records)
         chosen = np.concatenate([chosen, len(records) + np.flatnonzero(kept)])
-        n_left_out += int((~kept).sum())
+        n_left_out += int((~wanted).sum())
+        n_known = int((wanted & ~kept).sum())
         split = split.with_unlabelled(len(index.ids) + np.arange(kept.sum()))
         index = index.followed_by(more.select(kept))
         fingerprint = f"{fingerprint}+{more_built['fingerprint']}"
@@ -228,6 +235,7 @@ def read(
         class_list=class_list,
         split=split,
         n_left_out=n_left_out,
+        n_known=n_known,
         fingerprint=fingerprint,
         rejected_by_reason=dict(rejected),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from sgan_jax.augmentation.effects import WAVELENGTHS
 from sgan_jax.grids import GRIDS
-from sgan_jax.report_sections import METHODS, percent
+from sgan_jax.report_sections import METHODS, percent, short
 
 _FEW = 50
 """Labelled crystals below which a class is seldom named."""
@@ -55,7 +55,7 @@ def _data(description: Mapping[str, Any]) -> str:
     )
     lines = [
         f"Trained on {counts} crystals, {split}, of {', '.join(licence['data_sources'])}; data set "
-        f"`{dataset['fingerprint'][:12]}`."
+        f"`{short(dataset['fingerprint'])}`."
     ]
     if _is_for_measured(description):
         switches = training["config"]["augmentation"]
@@ -101,7 +101,9 @@ def _figures(description: Mapping[str, Any]) -> str:
         f"calibration error from {percent(calibration['ece_before'])} to "
         f"{percent(calibration['ece_after'])}."
     )
-    return "\n\n".join([_table(training["dataset"], test), f"Trained: {trained} {temperature}"])
+    elsewhere = "`python -m sgan_jax.evaluate` tries it on other structures."
+    parts = [_table(training["dataset"], test), f"Trained: {trained} {temperature}", elsewhere]
+    return "\n\n".join(parts)
 
 
 def _table(dataset: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:

@@ -57,12 +57,16 @@ def _data(report: Mapping[str, Any]) -> str:
         ("classes with patterns", dataset["n_classes_present"]),
         ("left out: space group in no class", dataset["n_left_out"]),
     ]
+    if known := dataset["n_known"]:
+        rows.append(
+            ("further unlabelled, left out: there already, or would give tests away", known)
+        )
     rows += [(f"rejected: {why}", n) for why, n in dataset["rejected_by_reason"].items()]
     parts = [
         "## Data",
         f"Sources: `{config['data']['sources']}`; instrument `{config['data']['instrument']}`; "
         f"split {_SPLITS[report['split_by']]}; seed {report['seed']}; "
-        f"data set `{dataset['fingerprint'][:12]}`.",
+        f"data set `{sections.short(dataset['fingerprint'])}`.",
         sections.numbers(rows),
     ]
     if report["method"] == "supervised":

@@ -25,6 +25,11 @@ _CAPTIONS = {
 }
 
 
+def short(fingerprint: str) -> str:
+    """The first characters of a data set's fingerprint, or of both where there are two."""
+    return "+".join(part[:12] for part in fingerprint.split("+"))
+
+
 def percent(fraction: float | None) -> str:
     """A fraction as a percentage with one decimal, or a dash where there is none."""
     return "–" if fraction is None else f"{100 * fraction:.1f} %"

@@ -28,6 +28,7 @@ def random_report(
         "n_unlabelled": 800,
         "n_test": len(labels),
         "n_left_out": 3,
+        "n_known": 2,
         "n_classes": k,
         "n_classes_present": k,
         "classes_without_label": [],

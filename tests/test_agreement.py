@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks import both_networks
 from benchmarks.both_networks import rows
 from sgan_jax.agreement import POWER, agreed, lattices_of
 from sgan_jax.classifier import OutputClass
@@ -52,3 +53,11 @@ def test_the_table_of_powers_tells_what_hearing_both_brings():
     assert float(by_itself[1]) == round(100 * np.mean(said[0].argmax(1) == OF_GROUP[labels]), 1)
     for column in (1, 4):
         assert float(powers[f"power {POWER:.2f}"][column]) > float(by_itself[column])
+
+
+def test_sources_that_the_networks_were_not_trained_on_are_refused(tmp_path, capsys):
+    missing = tmp_path / "missing.tar.gz"
+    assert both_networks.main([f"--sources={missing}", f"--data_dir={tmp_path}"]) == 2
+    err = capsys.readouterr().err
+    assert str(missing) in err
+    assert err.startswith("error: ")

@@ -43,6 +43,7 @@ def make_dataset(n: int = 400, label_fraction: float = 0.25, n_measured: int = 0
         class_list=classes,
         split=split(ids, ids, seed=0, label_fraction=label_fraction),
         n_left_out=0,
+        n_known=0,
         fingerprint="",
         rejected_by_reason={},
     )
@@ -235,19 +236,21 @@ def test_further_structures_are_all_unlabelled(data_dir, streamed):
 def test_further_structures_are_none_of_those_that_are_there(data_dir):
     alone, same = load(data_dir), load(data_dir, **{"data.unlabelled_sources": "amcsd"})
     assert same.patterns.shape == alone.patterns.shape
-    assert same.n_left_out == alone.n_left_out + len(alone.labels)
+    assert same.n_left_out == alone.n_left_out
+    assert same.n_known == len(alone.labels)
 
 
 def test_where_formulas_are_split_further_structures_give_none_away(data_dir):
-    by_formula = {"data.split_by": "formula"}
-    alone = load(data_dir, **by_formula)
+    alone = load(data_dir, **{"data.split_by": "formula", "validation_fraction": 0.2})
     index = Index(alone.space_groups, alone.ids, alone.formulas)
     renamed = dataclasses.replace(index, ids="new " + alone.ids)
     config = base.get_config()
     config.data.split_by = "formula"
     known = input_pipeline._is_known(renamed, index, alone.split, config)
-    tested = set(alone.formulas[alone.split.test].tolist())
-    np.testing.assert_array_equal(known, [text in tested for text in alone.formulas.tolist()])
+    held_back = np.concatenate([alone.split.test, alone.split.validation])
+    secret = set(alone.formulas[held_back].tolist())
+    np.testing.assert_array_equal(known, [text in secret for text in alone.formulas.tolist()])
+    assert len(alone.split.validation) > 0
     assert 0 < known.sum() < len(known)
 
 

@@ -1,0 +1,55 @@
+"""The card of an exported classifier."""
+
+import copy
+
+import pytest
+
+from sgan_jax.model_card import card
+from sgan_jax.trained import load
+
+
+@pytest.fixture(scope="module")
+def description():
+    (classifier,) = load(["space_group"])
+    return classifier.description
+
+
+def test_it_tells_where_a_classifier_of_measured_patterns_may_be_used(description):
+    text = card("name", description)
+    assert text.startswith("# name\n\nA 1D ResNet-18 that tells 230 space groups apart in measured")
+    assert "Neutrons of one wavelength, 1.15 to 2.6 Å" in text
+    assert "with all effects" in text
+    assert "Left out: PbSO4, LaMnO3," in text
+    top5 = description["training"]["test"]["top5"]
+    assert f"| top-5 | {100 * top5:.1f} % |" in text
+
+
+def test_it_names_the_classes_that_cannot_be_expected(description):
+    failures = card("name", description).partition("## Known failures")[2]
+    few, never = failures.split("No labelled crystal, so never named: ")
+    counts = {entry["name"]: entry["n_labelled"] for entry in description["classes"]}
+    assert never.strip(" .\n").split(", ") == [name for name, n in counts.items() if n == 0]
+    named = few.partition("seldom named: ")[2].strip(" .\n").split(", ")
+    assert named == [name for name, n in counts.items() if 0 < n < 50]
+
+
+def test_it_says_what_was_not_done(description):
+    other = copy.deepcopy(description)
+    other["calibration"] = {"temperature": None, "reason": "no validation set"}
+    other["training"]["test"] = None
+    other["training"]["config"]["augmentation"]["impurity"] = False
+    other["licence"]["data"] = None
+    text = card("name", other)
+    assert "Not calibrated: no validation set." in text
+    assert "Not tested" in text
+    assert "without the effects impurity." in text
+    assert "of the data: not told." in text
+
+
+def test_an_ideal_classifier_is_not_for_measured_patterns(description):
+    other = copy.deepcopy(description)
+    other["training"]["config"]["augmentation"]["enabled"] = False
+    text = card("name", other)
+    assert "ideal powder patterns of the instrument `bt1_ge311`" in text
+    assert "Neutrons of 2.0785 Å; 2θ from 3.0° to 155.0° by 0.05°." in text
+    assert "Measured patterns: noise, background and other peak shapes were never seen." in text
