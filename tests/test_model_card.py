@@ -1,11 +1,12 @@
 """The card of an exported classifier."""
 
 import copy
+import json
 
 import pytest
 
 from sgan_jax.model_card import card
-from sgan_jax.trained import load
+from sgan_jax.trained import load, packaged
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +54,10 @@ def test_an_ideal_classifier_is_not_for_measured_patterns(description):
     assert "ideal powder patterns of the instrument `bt1_ge311`" in text
     assert "Neutrons of 2.0785 Å; 2θ from 3.0° to 155.0° by 0.05°." in text
     assert "Measured patterns: noise, background and other peak shapes were never seen." in text
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_the_cards_in_the_package_are_those_that_export_writes(name):
+    folder = packaged()[name]
+    description = json.loads((folder / "model.json").read_text())
+    assert (folder / "CARD.md").read_text() == card(name, description)
