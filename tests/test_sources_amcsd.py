@@ -1,6 +1,7 @@
 """The packaged mineral database, all of it."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -30,6 +31,13 @@ def test_every_entry_is_a_crystal_or_has_a_reason(
     assert reasons.most_common(1)[0][0] is Reason.MISSING_HYDROGEN
     assert reasons.total() - reasons[Reason.MISSING_HYDROGEN] < 50
     assert all(1 <= crystal.space_group <= 230 for crystal in crystals)
+
+
+def test_records_that_are_not_read_to_the_end_can_be_dropped_in_another_thread() -> None:
+    records = AmcsdSource().records()
+    next(records)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(records.close).result()
 
 
 @pytest.mark.parametrize(

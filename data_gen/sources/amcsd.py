@@ -97,7 +97,9 @@ class AmcsdSource(Source):
                 yield Record(name, self.name, (name, _Row(*columns)), _parse)
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro&immutable=1", uri=True)
+        # Records that were not read to the end are closed by whoever drops them, in any thread.
+        database = f"{self._path.as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(database, uri=True, check_same_thread=False)
 
 
 def _database() -> Path:
