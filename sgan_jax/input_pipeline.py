@@ -196,34 +196,73 @@ def read(
     records, index, built = _opened(builder)
     class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
     kept = _is_wanted(index, class_list, config)
-    examples, chosen = records, np.flatnonzero(kept)
-    n_left_out, n_known = int((~kept).sum()), 0
-    fingerprint, rejected = built["fingerprint"], Counter(built["rejected_by_reason"])
     index = index.select(kept)
-    split = splits.split(
-        index.ids,
-        index.formulas,
-        seed=config.seed,
-        label_fraction=config.label_fraction,
-        split_by=config.data.split_by,
-        validation_fraction=config.validation_fraction,
+    found = _Chosen(
+        examples=records,
+        rows=np.flatnonzero(kept),
+        index=index,
+        split=splits.split(
+            index.ids,
+            index.formulas,
+            seed=config.seed,
+            label_fraction=config.label_fraction,
+            split_by=config.data.split_by,
+            validation_fraction=config.validation_fraction,
+        ),
+        n_left_out=int((~kept).sum()),
+        n_known=0,
+        fingerprint=built["fingerprint"],
+        rejected=built["rejected_by_reason"],
     )
     if unlabelled is not None:
-        more_records, more, more_built = _opened(unlabelled)
-        wanted = _is_wanted(more, class_list, config)
-        kept = wanted & ~_is_known(more, index, split, config)
-        examples = JoinedExamples(records, more_records)
-        chosen = np.concatenate([chosen, len(records) + np.flatnonzero(kept)])
-        n_left_out += int((~wanted).sum())
-        n_known = int((wanted & ~kept).sum())
-        split = split.with_unlabelled(len(index.ids) + np.arange(kept.sum()))
-        index = index.followed_by(more.select(kept))
-        fingerprint = f"{fingerprint}+{more_built['fingerprint']}"
-        rejected.update(more_built["rejected_by_reason"])
+        found = _with_unlabelled(found, records, unlabelled, class_list, config)
+    return _dataset(found, class_list, config)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The examples of one data set, or of two, that belong to a run; see `Dataset`."""
+
+    examples: Examples
+    rows: Int[np.ndarray, " n"]
+    index: Index
+    split: splits.Split
+    n_left_out: int
+    n_known: int
+    fingerprint: str
+    rejected: dict[str, int]
+
+
+def _with_unlabelled(
+    found: _Chosen,
+    records: Records,
+    unlabelled: tfds.core.DatasetBuilder,
+    class_list: ClassList,
+    config: ConfigDict,
+) -> _Chosen:
+    """Adds the examples of another data set, none of them labelled."""
+    more_records, more, built = _opened(unlabelled)
+    wanted = _is_wanted(more, class_list, config)
+    kept = wanted & ~_is_known(more, found.index, found.split, config)
+    first = len(found.index.ids)
+    return _Chosen(
+        examples=JoinedExamples(records, more_records),
+        rows=np.concatenate([found.rows, len(records) + np.flatnonzero(kept)]),
+        index=found.index.followed_by(more.select(kept)),
+        split=found.split.with_unlabelled(first + np.arange(kept.sum())),
+        n_left_out=found.n_left_out + int((~wanted).sum()),
+        n_known=int((wanted & ~kept).sum()),
+        fingerprint=f"{found.fingerprint}+{built['fingerprint']}",
+        rejected=dict(Counter(found.rejected) + Counter(built["rejected_by_reason"])),
+    )
+
+
+def _dataset(found: _Chosen, class_list: ClassList, config: ConfigDict) -> Dataset:
+    index = found.index
     labels = class_list.index_of_space_group[index.space_groups].astype(np.int32)
     measured = _measured(config)
-    _check(split, labels, config, len(measured))
-    patterns, axis = _patterns(examples, chosen, split, config)
+    _check(found.split, labels, config, len(measured))
+    patterns, axis = _patterns(found.examples, found.rows, found.split, config)
     dataset = Dataset(
         patterns=patterns,
         axis=axis,
@@ -233,11 +272,11 @@ def read(
         ids=index.ids,
         formulas=index.formulas,
         class_list=class_list,
-        split=split,
-        n_left_out=n_left_out,
-        n_known=n_known,
-        fingerprint=fingerprint,
-        rejected_by_reason=dict(rejected),
+        split=found.split,
+        n_left_out=found.n_left_out,
+        n_known=found.n_known,
+        fingerprint=found.fingerprint,
+        rejected_by_reason=found.rejected,
     )
     _warn_of_missing_labels(dataset)
     return dataset
