@@ -47,12 +47,14 @@ _SGAN: dict[str, tuple[str, ...]] = {
     ),
     "softened targets": ("loss.target_noise=0.2",),
     "output for real and fake": ("model.real_fake_head=True",),
+    "feature matching": ("loss.feature_matching=True",),
 }
 _SUPERVISED: dict[str, tuple[str, ...]] = {
     "twice the rate": ("optimizer.supervised_learning_rate=4e-3",),
     "constant rate": ("optimizer.schedule=constant",),
     "longer average": ("ema_decay=0.9997",),
     "larger batches": ("batch_size=64",),
+    "more dropout": ("model.dropout=0.3",),
 }
 VARIANTS = {"supervised": _BOTH | _SUPERVISED, "sgan": _BOTH | _SGAN}
 """As many for each method. Fields that differ from the preset, by method and name."""

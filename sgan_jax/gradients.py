@@ -56,7 +56,8 @@ class AdversarialGradients(NamedTuple):
 
     Attributes:
         unsupervised: Of −log D(x) − log(1 − D(G(z))), by the discriminator's weights.
-        generator: Of −log D(G(z)), by the generator's weights.
+        generator: Of −log D(G(z)), or of the squared distance between mean features, by the
+            generator's weights.
         batch_stats: The generator's running statistics after this step.
     """
 
@@ -111,7 +112,7 @@ def make_gradients(
                 state.params,
                 unlabelled,
                 generation,
-                config.loss.target_noise,
+                config.loss,
                 config.model.coverage_channel,
             )
             metrics |= more
@@ -171,52 +172,95 @@ def _adversarial(
     params: Params,
     unlabelled: Float[Array, "batch grid"],
     generation: _Generation,
-    target_noise: float,
+    loss: ml_collections.ConfigDict,
     masked: bool,
 ) -> tuple[AdversarialGradients, Metrics]:
-    """Gradients of the unsupervised and of the generator's loss.
+    """Gradients of the unsupervised and of the generator's loss, by a single pass forward.
 
-    Generator and discriminator run forward once, and backward once: both losses look at a
-    generated pattern through its log-odds alone, and the discriminator couples no two patterns,
-    so the cotangents that reach a generated pattern from the two losses are multiples of each
-    other. Where patterns have parts that were not measured, each generated one takes those of a
-    real one.
+    Where patterns have parts that were not measured, each generated one takes those of a real one.
     """
     count = len(unlabelled)
-    target_real = generation.target("real", 1.0, target_noise)
-    target_fake = generation.target("fake", 0.0, target_noise)
-    target_generator = generation.target("generator", 1.0, target_noise)
+    target_real = generation.target("real", 1.0, loss.target_noise)
+    target_fake = generation.target("fake", 0.0, loss.target_noise)
 
     def judge(
         params: Params, generated: Float[Array, "batch grid"]
-    ) -> Float[Array, "twice_the_batch"]:
+    ) -> tuple[Float[Array, "twice_the_batch"], Float[Array, "twice_the_batch channels"]]:
         if masked:
             generated = jnp.where(unlabelled >= 0, generated, NOT_MEASURED)
         patterns = jnp.concatenate([unlabelled, generated])
-        return discriminate(params, patterns, "unsupervised").real_logit
+        output = discriminate(params, patterns, "unsupervised")
+        return output.real_logit, output.features
 
     def unsupervised_loss(judged: Float[Array, "twice_the_batch"]) -> Float[Array, ""]:
         on_real = real_fake_loss(judged[:count], target_real)
         return (on_real + real_fake_loss(judged[count:], target_fake)).mean()
 
-    def generator_loss(judged: Float[Array, "twice_the_batch"]) -> Float[Array, ""]:
-        return real_fake_loss(judged[count:], target_generator).mean()
-
     generated, pull_generator, batch_stats = jax.vjp(
         generation.generate, generation.state.params, has_aux=True
     )
-    judged, pull_judged = jax.vjp(judge, params, generated)
+    (judged, features), pull_judged = jax.vjp(judge, params, generated)
     unsupervised, towards_judged = jax.value_and_grad(unsupervised_loss)(judged)
-    fooling, wanted = jax.value_and_grad(generator_loss)(judged)
-    # What is as good as zero is made a little larger, so that it can be divided by.
-    towards_judged = jnp.where(jnp.abs(towards_judged) < _TINY, _TINY, towards_judged)
-    gradient, towards_generated = pull_judged(towards_judged)
-    ratio = (wanted / towards_judged)[count:, None]
-    (generator,) = pull_generator(ratio * towards_generated)
+    if loss.feature_matching:
+        wanted, towards_generated, gradient = _matching(pull_judged, towards_judged, features)
+    else:
+        target = generation.target("generator", 1.0, loss.target_noise)
+        wanted, towards_generated, gradient = _fooling(
+            pull_judged, towards_judged, judged, features, target
+        )
+    (generator,) = pull_generator(towards_generated)
     metrics = {
         "loss/unsupervised": unsupervised,
-        "loss/generator": fooling,
+        "loss/generator": wanted,
         "discriminator/real": jax.nn.sigmoid(judged[:count]).mean(),
         "discriminator/fake": jax.nn.sigmoid(judged[count:]).mean(),
     }
     return AdversarialGradients(gradient, generator, batch_stats), metrics
+
+
+_Pull = Callable[[tuple[Array, Array]], tuple[Params, Float[Array, "batch grid"]]]
+_Wanted = tuple[Float[Array, ""], Float[Array, "batch grid"], Params]
+"""The generator's loss, its cotangent of the generated patterns, and D's own gradient."""
+
+
+def _fooling(
+    pull_judged: _Pull,
+    towards_judged: Float[Array, "twice_the_batch"],
+    judged: Float[Array, "twice_the_batch"],
+    features: Float[Array, "twice_the_batch channels"],
+    target: Float[Array, "batch"],
+) -> _Wanted:
+    """The generator is to be taken for real.
+
+    The discriminator runs backward once: both losses look at a generated pattern through its
+    log-odds alone, and the discriminator couples no two patterns, so the cotangents that reach a
+    generated pattern from the two losses are multiples of each other.
+    """
+    count = len(target)
+
+    def generator_loss(judged: Float[Array, "twice_the_batch"]) -> Float[Array, ""]:
+        return real_fake_loss(judged[count:], target).mean()
+
+    fooling, wanted = jax.value_and_grad(generator_loss)(judged)
+    # What is as good as zero is made a little larger, so that it can be divided by.
+    towards_judged = jnp.where(jnp.abs(towards_judged) < _TINY, _TINY, towards_judged)
+    gradient, towards_generated = pull_judged((towards_judged, jnp.zeros_like(features)))
+    ratio = (wanted / towards_judged)[count:, None]
+    return fooling, ratio * towards_generated, gradient
+
+
+def _matching(
+    pull_judged: _Pull,
+    towards_judged: Float[Array, "twice_the_batch"],
+    features: Float[Array, "twice_the_batch channels"],
+) -> _Wanted:
+    """The mean features of generated patterns are to be those of real ones.
+
+    The means are those of all devices, so that the number of devices makes no difference.
+    """
+    count = len(features) // 2
+    gap = jax.lax.pmean(features[count:].mean(axis=0) - features[:count].mean(axis=0), AXIS)
+    towards_features = jnp.zeros_like(features).at[count:].set(2 * gap / count)
+    gradient, _ = pull_judged((towards_judged, jnp.zeros_like(features)))
+    _, towards_generated = pull_judged((jnp.zeros_like(towards_judged), towards_features))
+    return jnp.square(gap).sum(), towards_generated, gradient

@@ -19,11 +19,12 @@ from tests.gradients import assert_same
 BATCH, GRID, CLASSES = 4, 3041, 14
 
 
-def make_config(*, stem_pool=True, target_noise=0.0, coverage=False):
+def make_config(*, stem_pool=True, target_noise=0.0, coverage=False, matching=False):
     config = base.get_config()
     config.model.coverage_channel = coverage
     config.model.stem_pool = stem_pool
     config.loss.target_noise = target_noise
+    config.loss.feature_matching = matching
     config.model.generator = "subpixel"
     return config
 
@@ -74,20 +75,24 @@ def plain_gradients(config):
             logits = discriminate(params, batch["labelled"]["pattern"], "labelled").logits
             return supervised_loss(logits, batch["labelled"]["label"]).mean()
 
-        def log_odds(params, generator_params):
+        def judged(params, generator_params):
             real, generated = batch["unlabelled"]["pattern"], generate(generator_params)
             if config.model.coverage_channel:
                 generated = jnp.where(real >= 0, generated, NOT_MEASURED)
             patterns = [real, generated]
-            return discriminate(params, jnp.concatenate(patterns), "unsupervised").real_logit
+            return discriminate(params, jnp.concatenate(patterns), "unsupervised")
 
         def unsupervised(params):
-            odds = log_odds(params, state.generator.params)
+            odds = judged(params, state.generator.params).real_logit
             on_real = real_fake_loss(odds[:BATCH], target("real", 1.0))
             return on_real.mean() + real_fake_loss(odds[BATCH:], target("fake", 0.0)).mean()
 
         def fooling(generator_params):
-            odds = log_odds(state.params, generator_params)
+            output = judged(state.params, generator_params)
+            if config.loss.feature_matching:
+                real, generated = output.features[:BATCH], output.features[BATCH:]
+                return ((real.mean(axis=0) - generated.mean(axis=0)) ** 2).sum()
+            odds = output.real_logit
             return real_fake_loss(odds[BATCH:], target("generator", 1.0)).mean()
 
         return (
@@ -110,12 +115,18 @@ def all_gradients(config):
 
 
 @pytest.mark.parametrize(
-    ("target_noise", "confident", "coverage"),
-    [(0.0, False, False), (0.0, True, False), (0.2, False, False), (0.2, True, True)],
+    ("target_noise", "confident", "coverage", "matching"),
+    [
+        (0.0, False, False, False),
+        (0.0, True, False, False),
+        (0.2, False, False, False),
+        (0.2, True, True, False),
+        (0.0, False, True, True),
+    ],
 )
-def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident, coverage):
+def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident, coverage, matching):
     """Also where D is so sure that its own loss has hardly a gradient left."""
-    config = make_config(target_noise=target_noise, coverage=coverage)
+    config = make_config(target_noise=target_noise, coverage=coverage, matching=matching)
     state = create_state(config, CLASSES, GRID)
     if confident:
         head = state.params["classes"]

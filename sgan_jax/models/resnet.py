@@ -25,10 +25,12 @@ class DiscriminatorOutput(NamedTuple):
     Attributes:
         logits: Class logits l_k.
         real_logit: Log-odds that the pattern is real, log D − log(1 − D).
+        features: Activations of the last layer before the outputs.
     """
 
     logits: Float[Array, "batch classes"]
     real_logit: Float[Array, "batch"]
+    features: Float[Array, "batch channels"]
 
 
 class ResNet(nn.Module):
@@ -78,8 +80,10 @@ class ResNet(nn.Module):
         shift = -math.log(self.num_classes) if self.balanced_start else 0.0
         logits = Dense(self.num_classes, shift, name="classes")(features)
         if self.real_fake_head:
-            return DiscriminatorOutput(logits, Dense(1, name="real_fake")(features)[:, 0])
-        return DiscriminatorOutput(logits, jax.nn.logsumexp(logits, axis=-1))
+            real_logit = Dense(1, name="real_fake")(features)[:, 0]
+        else:
+            real_logit = jax.nn.logsumexp(logits, axis=-1)
+        return DiscriminatorOutput(logits, real_logit, features)
 
 
 class ResidualBlock(nn.Module):
