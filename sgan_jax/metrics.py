@@ -3,6 +3,7 @@
 Everything is a fraction in [0, 1] unless said otherwise. `n` counts test patterns, `k` classes.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -176,3 +177,24 @@ def row_normalised(matrix: Int[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
 def per_class_recall(matrix: Int[np.ndarray, "k k"]) -> Float[np.ndarray, " k"]:
     """Share of each true class that was recognised; NaN for a class without patterns."""
     return row_normalised(matrix).diagonal()
+
+
+def diversity(patterns: Float[np.ndarray, "n grid"]) -> float:
+    """How different patterns are from each other: the mean of 1 − cosine over all pairs.
+
+    A generator that has collapsed to one pattern has 0; patterns without a peak in common have 1.
+
+    Args:
+        patterns: Intensities; negative where a pattern was not measured, which counts as zero.
+
+    Returns:
+        From 0 to 1; NaN for fewer than two patterns.
+    """
+    n = len(patterns)
+    if n < 2:
+        return math.nan
+    counted = np.maximum(patterns, 0)
+    lengths = np.linalg.norm(counted, axis=1, keepdims=True)
+    unit = counted / np.maximum(lengths, np.finfo(lengths.dtype).tiny)
+    # The cosines of all ordered pairs add up to |Σ u|², each with itself among them.
+    return float(1 - (np.square(unit.sum(axis=0)).sum() - np.square(unit).sum()) / (n * (n - 1)))

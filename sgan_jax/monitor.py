@@ -1,5 +1,7 @@
 """Looks at a network while it trains: accuracy on each subset, and pictures, for TensorBoard."""
 
+from typing import NamedTuple
+
 import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -9,15 +11,44 @@ from sgan_jax import figures, metrics, processes
 from sgan_jax.inference import Predict, generate
 from sgan_jax.input_pipeline import Dataset
 from sgan_jax.scoring import predict_logits, system_of_class
-from sgan_jax.state import SganState, averaged_params
+from sgan_jax.state import GeneratorState, SganState, averaged_params
 
 PATTERNS_PER_SUBSET = 512
 """Patterns of each subset that are looked at; the report has the whole test set."""
 
-PATTERNS_SHOWN = 6
-"""Real and generated patterns in a picture."""
+_PATTERNS_COMPARED = 64
+_PATTERNS_SHOWN = 6
 
 Image = UInt8[np.ndarray, "height width 3"]
+
+
+class Sample(NamedTuple):
+    """Patterns of the generator, and as many of the test set to compare them with.
+
+    Attributes:
+        generated: Of the generator with its running statistics.
+        real: Evenly from all sources.
+    """
+
+    generated: Float[np.ndarray, "n grid"]
+    real: Float[np.ndarray, "n grid"]
+
+    @property
+    def shown(self) -> "Sample":
+        """As many as fit in a picture."""
+        return Sample(self.generated[:_PATTERNS_SHOWN], self.real[:_PATTERNS_SHOWN])
+
+    def diversity(self) -> dict[str, float]:
+        """`metrics.diversity` of both; next to nothing of `generated` means mode collapse."""
+        return {name: metrics.diversity(rows) for name, rows in self._asdict().items()}
+
+
+def sample(config: ConfigDict, dataset: Dataset, generator: GeneratorState) -> Sample:
+    """What a generator makes, the same noise every time, beside real patterns."""
+    rows = dataset.split.test
+    real = dataset.patterns[rows[:: -(-len(rows) // _PATTERNS_COMPARED)]]
+    made = generate(config, generator, jax.random.key(config.seed), len(real))
+    return Sample(np.asarray(made), real)
 
 
 class Monitor:
@@ -39,13 +70,23 @@ class Monitor:
         """Evaluates the averaged weights on some patterns of each subset.
 
         Returns:
-            Accuracies and pictures, by TensorBoard tag; pictures in the main process alone.
+            Accuracies and diversities of patterns, and pictures, by TensorBoard tag; what does not
+            concern the accuracy in the main process alone.
         """
         logits = {name: self._logits(state, rows) for name, rows in self._rows.items()}
         accuracies = {
             f"accuracy/{name}": self._top1(logits[name], rows) for name, rows in self._rows.items()
         }
-        return accuracies, self._pictures(state, logits["test"]) if processes.is_main() else {}
+        if not processes.is_main():
+            return accuracies, {}
+        pictures = {"confusion_matrix": self._confusion(logits["test"])}
+        if state.generator is None:
+            return accuracies, pictures
+        found = sample(self._config, self._dataset, state.generator)
+        beside = figures.generated_patterns(self._dataset.axis, *found.shown)
+        pictures["generated_patterns"] = figures.figure_to_image(beside)
+        diversity = {f"diversity/{name}": value for name, value in found.diversity().items()}
+        return accuracies | diversity, pictures
 
     def validation_top1(self, state: SganState) -> float | None:
         """Accuracy of the averaged weights on the whole validation set, None where it is empty."""
@@ -61,20 +102,11 @@ class Monitor:
     def _top1(self, logits: Float[np.ndarray, "n k"], rows: Int[np.ndarray, " n"]) -> float:
         return metrics.top_k_accuracy(logits, self._dataset.labels[rows], 1)
 
-    def _pictures(
-        self, state: SganState, test_logits: Float[np.ndarray, "n k"]
-    ) -> dict[str, Image]:
+    def _confusion(self, test_logits: Float[np.ndarray, "n k"]) -> Image:
         classes = self._dataset.class_list
         counts = metrics.confusion(test_logits, self._dataset.labels[self._rows["test"]])
-        confusion = figures.confusion_matrix(counts, classes.names, system_of_class(classes))
-        pictures = {"confusion_matrix": figures.figure_to_image(confusion)}
-        if state.generator is not None:
-            root = jax.random.key(self._config.seed)
-            real = self._dataset.patterns[self._rows["test"][:PATTERNS_SHOWN]]
-            generated = np.asarray(generate(self._config, state.generator, root, len(real)))
-            beside = figures.generated_patterns(self._dataset.axis, generated, real)
-            pictures["generated_patterns"] = figures.figure_to_image(beside)
-        return pictures
+        figure = figures.confusion_matrix(counts, classes.names, system_of_class(classes))
+        return figures.figure_to_image(figure)
 
 
 def _spread(rows: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:

@@ -54,6 +54,7 @@ def assemble(
     steps: int,
     checkpoint: Mapping[str, Any],
     throughput: Mapping[str, float | None],
+    diversity: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The content of `report.json`.
 
@@ -70,6 +71,8 @@ def assemble(
         steps: Training steps of the run.
         checkpoint: What was evaluated: `step`, the `reason` why, and its `validation_top1`.
         throughput: `train_patterns_per_s` and `input_wait_fraction`, None where not measured.
+        diversity: `metrics.diversity` of `generated` and `real` patterns, where there is a
+            generator.
 
     Raises:
         InputError: There is no test pattern.
@@ -88,6 +91,7 @@ def assemble(
         "dataset": dict(dataset),
         "per_class": per_class(class_list, counts, metrics.confusion(logits, labels)),
         "throughput": dict(throughput),
+        "diversity": None if diversity is None else dict(diversity),
         "environment": environment(),
         "config": config.to_dict(),
     }

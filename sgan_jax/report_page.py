@@ -80,7 +80,7 @@ def _data(report: Mapping[str, Any]) -> str:
 def _training(report: Mapping[str, Any]) -> str:
     speed, config = report["throughput"], report["config"]
     rate, checkpoint = speed["train_patterns_per_s"], report["checkpoint"]
-    rows = (
+    rows = [
         ("steps", f"{report['steps']:,}"),
         (f"evaluated step: {checkpoint['reason']}", f"{checkpoint['step']:,}"),
         ("accuracy on the validation set there", percent(checkpoint["validation_top1"])),
@@ -88,5 +88,13 @@ def _training(report: Mapping[str, Any]) -> str:
         ("preset", config["preset"]),
         ("real patterns trained on per second", "–" if rate is None else f"{rate:,.0f}"),
         ("time spent waiting for input", percent(speed["input_wait_fraction"])),
-    )
+    ]
+    if diversity := report["diversity"]:
+        rows.append(("diversity of generated patterns", _diversity(diversity["generated"])))
+        rows.append(("diversity of as many real ones", _diversity(diversity["real"])))
     return f"## Training\n\n{sections.table(('', ''), rows)}"
+
+
+def _diversity(value: float | None) -> str:
+    """1 where no two patterns have a peak in common, 0 where all are the same: mode collapse."""
+    return "–" if value is None else f"{value:.3f}"

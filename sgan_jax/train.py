@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
@@ -23,9 +22,9 @@ from sgan_jax import (
 )
 from sgan_jax.checkpoint import Checkpoints
 from sgan_jax.config import patterns_per_step
-from sgan_jax.inference import Predict, generate, make_predict
+from sgan_jax.inference import Predict, make_predict
 from sgan_jax.input_pipeline import Dataset
-from sgan_jax.monitor import PATTERNS_SHOWN, Monitor
+from sgan_jax.monitor import Monitor, Sample, sample
 from sgan_jax.preemption import Preempted, Preemption
 from sgan_jax.progress import Clock, Meter, Throughput, all_finite
 from sgan_jax.run import Run, open_run
@@ -140,6 +139,7 @@ def _report(run: Run, predict: Predict) -> None:
     if not processes.is_main():  # from here on nothing concerns all processes
         return
     counts = {name: dataset.class_counts[name] for name in ("labelled", "unlabelled", "test")}
+    made = sample(config, dataset, state.generator) if state.generator else None
     content = report.assemble(
         config,
         dataset.class_list,
@@ -150,6 +150,7 @@ def _report(run: Run, predict: Predict) -> None:
         steps=last,
         checkpoint=chosen._asdict(),
         throughput=throughput.report(),
+        diversity=made.diversity() if made else None,
     )
     figures = run.folder / report.FIGURES_FOLDER
     report_figures.draw_evaluation(
@@ -157,13 +158,13 @@ def _report(run: Run, predict: Predict) -> None:
     )
     history = tensorboard.read_history(run.folder)
     report_figures.draw_training(figures, history, content["test"]["prior_top1"])
-    _draw_patterns(config, figures, dataset, state)
+    _draw_patterns(figures, dataset, made)
     report.write(run.folder, content, report_page.page)
     print(report.summary(content))
     print(f"report: {run.folder / report.MARKDOWN_FILE}")
 
 
-def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: SganState) -> None:
+def _draw_patterns(figures: Path, dataset: Dataset, made: Sample | None) -> None:
     rows = report_figures.example_rows(dataset.class_list, dataset.space_groups)
     report_figures.draw_examples(
         figures,
@@ -173,11 +174,8 @@ def _draw_patterns(config: ConfigDict, figures: Path, dataset: Dataset, state: S
         dataset.formulas[rows],
         dataset.class_list,
     )
-    if state.generator is not None:
-        real = dataset.patterns[dataset.split.test[:PATTERNS_SHOWN]]
-        root = jax.random.key(config.seed)
-        generated = np.asarray(generate(config, state.generator, root, len(real)))
-        report_figures.draw_generated(figures, dataset.axis, generated, real)
+    if made:
+        report_figures.draw_generated(figures, dataset.axis, *made.shown)
 
 
 def _is_due(step: int, every: int, config: ConfigDict) -> bool:

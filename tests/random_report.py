@@ -45,4 +45,5 @@ def random_report(
         steps=500,
         checkpoint={"step": 500, "reason": "the last", "validation_top1": None},
         throughput={"train_patterns_per_s": 123.4, "input_wait_fraction": None},
+        diversity={"generated": 0.125, "real": 0.875} if config.method == "sgan" else None,
     )

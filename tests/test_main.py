@@ -73,7 +73,8 @@ def test_run_leaves_a_report_figures_and_checkpoints(finished):
     assert 0 <= report["test"]["top1"] <= 1
     assert report["throughput"]["train_patterns_per_s"] > 0
     assert 0 <= report["throughput"]["input_wait_fraction"] <= 1
-    assert (workdir / "report.md").exists()
+    assert 0 <= report["diversity"]["generated"] <= 1
+    assert "| diversity of generated patterns | " in (workdir / "report.md").read_text()
     pictures = {path.stem for path in (workdir / "figures").glob("*.png")}
     assert pictures >= {
         "class_distribution",
@@ -107,6 +108,8 @@ def test_event_file_holds_the_history(finished):
         "accuracy/labelled",
         "accuracy/unlabelled",
         "accuracy/test",
+        "diversity/generated",
+        "diversity/real",
         "speed/patterns_per_s",
         "speed/input_wait_fraction",
     }
@@ -149,6 +152,7 @@ def test_supervised_run(tiny, environment, tmp_path):
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["task"], report["method"]) == ("space_group", "supervised")
+    assert report["diversity"] is None
     assert not (tmp_path / "figures" / "generated_patterns.png").exists()
 
 

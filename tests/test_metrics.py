@@ -137,3 +137,25 @@ def test_temperature_lies_within_its_limits():
     wrong = metrics.fit_temperature(logits, np.array([1, 0]))
     assert right == pytest.approx(low, rel=0.01)
     assert wrong == pytest.approx(high, rel=0.01)
+
+
+def test_diversity_is_the_mean_over_all_pairs_whatever_the_heights():
+    patterns = np.random.default_rng(0).random((5, 40))
+    lengths = np.linalg.norm(patterns, axis=1)
+    pairs = [(i, j) for i in range(5) for j in range(i)]
+    expected = np.mean([1 - patterns[i] @ patterns[j] / lengths[i] / lengths[j] for i, j in pairs])
+    heights = np.array([[1.0], [0.2], [7.0], [1.0], [3.0]])
+    assert metrics.diversity(heights * patterns) == pytest.approx(expected)
+
+
+def test_diversity_of_a_collapsed_generator_is_nothing_and_of_strangers_one():
+    one = np.random.default_rng(0).random(40)
+    assert metrics.diversity(np.stack([one, one, 2 * one])) == pytest.approx(0)
+    assert metrics.diversity(np.eye(6)) == pytest.approx(1)
+
+
+def test_what_was_not_measured_does_not_make_patterns_alike():
+    patterns = np.eye(3, 8)
+    patterns[:, 5:] = -1
+    assert metrics.diversity(patterns) == pytest.approx(1)
+    assert np.isnan(metrics.diversity(patterns[:1]))

@@ -43,6 +43,7 @@ def test_counts_and_reasons_are_told():
     assert "| rejected: missing hydrogen | 1,234 |" in page
     assert "no label, and cannot be learnt:** cP, cI." in page
     assert "| real patterns trained on per second | 123 |" in page
+    assert "| diversity of generated patterns | 0.125 |" in page
 
 
 def test_pictures_are_linked_in_a_fixed_order():
