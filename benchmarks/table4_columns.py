@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchmarks.table4_cells import Cell, Cells, Estimate
-from benchmarks.table4_matrix import BY_FORMULA
+from benchmarks.table4_matrix import BY_FORMULA, RELATIVES
 from benchmarks.table4_settings import training_seconds
 from sgan_jax.config import DEFAULT_CLASSES
 from sgan_jax.paper import SPACE_GROUP_STUDIES
@@ -89,9 +89,12 @@ def _published(cell: Cell, _: Cells) -> str:
     return f"{who} {percent(top1)}"
 
 
-def _at_random(cell: Cell, cells: Cells) -> str:
-    changes = tuple(change for change in cell.experiment.changes if change != BY_FORMULA)
-    return accuracy(cells[replace(cell.experiment, changes=changes)].top1)
+def _without(change: str) -> Callable[[Cell, Cells], str]:
+    def text(cell: Cell, cells: Cells) -> str:
+        changes = tuple(other for other in cell.experiment.changes if other != change)
+        return accuracy(cells[replace(cell.experiment, changes=changes)].top1)
+
+    return text
 
 
 def _without_more(cell: Cell, cells: Cells) -> str:
@@ -124,7 +127,8 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "prior, %": lambda cell, _: percent(cell.mean("test", "prior_top1")),
     "paper, %": _paper,
     "published, %": _published,
-    "at random, %": _at_random,
+    "at random, %": _without(BY_FORMULA),
+    "without, %": _without(RELATIVES),
     "without them, %": _without_more,
     "top-5 / prior, %": _beside_prior("top5"),
     "crystal system / prior, %": _beside_prior("crystal_system_top1"),

@@ -17,7 +17,7 @@ from benchmarks.table4_cells import (
     finished,
 )
 from benchmarks.table4_columns import TASKS, accuracy, percent, row, share
-from benchmarks.table4_matrix import BY_FORMULA, PARTS, in_order
+from benchmarks.table4_matrix import BY_FORMULA, PARTS, RELATIVES, in_order
 from benchmarks.table4_settings import Report, Run, Settings
 from benchmarks.tables import markdown
 from sgan_jax.report_sections import short
@@ -60,9 +60,16 @@ def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: i
 _COMPARED = {
     "bravais": [("bravais",)],
     "space_group": [("sg",)],
+    "relatives": [("bravais", RELATIVES), ("sg", RELATIVES)],
     "formula": [("bravais", BY_FORMULA), ("sg", BY_FORMULA)],
 }
 """The two methods that are compared below a part's table."""
+
+_WHERE = {
+    (): "split at random",
+    (RELATIVES,): "labelled patterns of relatives",
+    (BY_FORMULA,): "split by formula",
+}
 
 
 def _head(settings: Settings, cells: Cells, seeds: int) -> str:
@@ -95,8 +102,9 @@ def _gains(cells: Cells, task: str, *changes: str) -> str:
         [*_compared(one), *([] if changes else _compared_in_paper(one))]
         for one in comparisons(cells, task, *changes)
     ]
-    where = "split by formula" if changes else "split at random"
-    return markdown(f"What unlabelled patterns bring: {TASKS[task]}, {where}", header, rows)
+    return markdown(
+        f"What unlabelled patterns bring: {TASKS[task]}, {_WHERE[changes]}", header, rows
+    )
 
 
 def _compared(one: Comparison) -> list[str]:

@@ -34,32 +34,32 @@ CONFIGS = tuple(_SHARES)
 
 _BOTH: dict[str, tuple[str, ...]] = {
     "as it is": (),
+    "relatives": ("data.relatives=True",),
     "no dropout": ("model.dropout=0.0",),
-    "warm-up": ("optimizer.warmup_steps=1000",),
-    "no dropout, warm-up": ("model.dropout=0.0", "optimizer.warmup_steps=1000"),
-    "half the rate": ("optimizer.supervised_learning_rate=1e-3",),
+    "more dropout": ("model.dropout=0.3",),
+    "warm-up": ("optimizer.warmup_steps=500",),
+    "four times the rate": ("optimizer.supervised_learning_rate=2e-3",),
+    "half the rate": ("optimizer.supervised_learning_rate=2.5e-4",),
     "weight decay": ("optimizer.weight_decay=0.05",),
-    "no stem pool": ("model.stem_pool=False",),
 }
 _SGAN: dict[str, tuple[str, ...]] = {
+    "no consistency": ("loss.consistency=0.0",),
+    "three times the consistency": ("loss.consistency=3.0",),
+    "feature matching": ("loss.feature_matching=True",),
     "five times the adversarial rates": (
         "optimizer.unsupervised_learning_rate=5e-4",
         "optimizer.generator_learning_rate=5e-4",
     ),
-    "a fifth of the adversarial rates": (
-        "optimizer.unsupervised_learning_rate=2e-5",
-        "optimizer.generator_learning_rate=2e-5",
-    ),
     "softened targets": ("loss.target_noise=0.2",),
     "output for real and fake": ("model.real_fake_head=True",),
-    "feature matching": ("loss.feature_matching=True",),
 }
 _SUPERVISED: dict[str, tuple[str, ...]] = {
-    "twice the rate": ("optimizer.supervised_learning_rate=4e-3",),
     "constant rate": ("optimizer.schedule=constant",),
+    "no limit to gradients": ("optimizer.clip_norm=0.0",),
     "longer average": ("ema_decay=0.9997",),
+    "no average": ("ema_decay=0.0",),
     "larger batches": ("batch_size=64",),
-    "more dropout": ("model.dropout=0.3",),
+    "no stem pool": ("model.stem_pool=False",),
 }
 VARIANTS = {"supervised": _BOTH | _SUPERVISED, "sgan": _BOTH | _SGAN}
 """As many for each method. Fields that differ from the preset, by method and name."""

@@ -18,7 +18,9 @@ from sgan_jax.config import DEFAULT_CLASSES, DEFAULT_METHOD, DEFAULT_PRESET, par
 _PRESETS = {
     "tuned": {
         "model.balanced_start": True,
-        "optimizer.supervised_learning_rate": 2e-3,
+        "model.generator": "subpixel",
+        "loss.consistency": 1.0,
+        "optimizer.supervised_learning_rate": 5e-4,
         "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
     },
@@ -85,10 +87,7 @@ def get_config(
     config.data = _data()
     config.model = _model()
     config.optimizer = _optimizer()
-    # Targets of D are drawn from [1 - noise, 1] for real and [0, noise] for generated patterns.
-    # With feature_matching the generator matches the mean features of real patterns in D instead of
-    # fooling it (Salimans et al. 2016, section 3.1); a step of an SGAN takes longer then.
-    config.loss = ConfigDict({"target_noise": 0.0, "feature_matching": False})
+    config.loss = _loss()
     config.augmentation = _augmentation()
     config.update_from_flattened_dict(_PRESETS[preset])
     return config
@@ -105,7 +104,9 @@ def for_measured_patterns(config: ConfigDict) -> ConfigDict:
     # Patterns never come again, so nothing is learnt by heart. At full speed from the first step on
     # the network would stay at the prior for thousands of steps.
     config.model.dropout = 0.0
+    config.optimizer.supervised_learning_rate = 2e-3
     config.optimizer.warmup_steps = 1_000
+    config.loss.consistency = 0.0
     config.log_every = 100
     config.eval_every = 4_000
     config.checkpoint_every = 2_000
@@ -128,6 +129,9 @@ def _data() -> ConfigDict:
     # On which axis networks see patterns: "two_theta" of the paper's instrument, or, of simulated
     # measurements (augmentation.enabled), "inverse_d" or "log_d" in equal steps.
     data.grid = "two_theta"
+    # Labelled patterns are those of imagined relatives of their crystals, other ones at every step.
+    # See sgan_jax/relatives.py.
+    data.relatives = False
     data.formulas_left_out = ""  # comma-separated: compositions that no network may see
     data.unlabelled_sources = ""  # like sources: structures whose patterns are all unlabelled
     # Folder of measured patterns that join the unlabelled ones of an SGAN.
@@ -152,6 +156,19 @@ def _model() -> ConfigDict:
     model.coverage_channel = False  # a second input, which tells where a pattern was measured
     model.generator = "paper"  # or "subpixel": most layers at low resolution, a fifth of the work
     return model
+
+
+def _loss() -> ConfigDict:
+    loss = ConfigDict()
+    # Targets of D are drawn from [1 - noise, 1] for real and [0, noise] for generated patterns.
+    loss.target_noise = 0.0
+    # The generator matches the mean features of real patterns in D instead of fooling it (Salimans
+    # et al. 2016, section 3.1); a step of an SGAN takes longer then.
+    loss.feature_matching = False
+    # Weight at which an SGAN learns that relatives of unlabelled crystals have the classes that the
+    # averaged weights see in these; 0: not at all. See sgan_jax/consistency.py.
+    loss.consistency = 0.0
+    return loss
 
 
 def _optimizer() -> ConfigDict:

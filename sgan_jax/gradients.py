@@ -12,11 +12,13 @@ import ml_collections
 from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
+from sgan_jax.consistency import Lesson, make_teacher
 from sgan_jax.devices import AXIS
 from sgan_jax.grids import NOT_MEASURED
-from sgan_jax.losses import real_fake_loss, soften, supervised_loss
+from sgan_jax.losses import consistency_loss, real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
+from sgan_jax.relatives import make_relatives
 from sgan_jax.state import (
     GeneratorState,
     Params,
@@ -70,7 +72,8 @@ class Gradients(NamedTuple):
     """Gradients of a step, all at the same weights.
 
     Attributes:
-        supervised: Of the cross-entropy, by the discriminator's weights.
+        supervised: Of the cross-entropy and the weighted consistency, by the discriminator's
+            weights.
         adversarial: None when the method is supervised.
     """
 
@@ -93,6 +96,8 @@ def make_gradients(
     """
     discriminator = make_discriminator(config, num_classes)
     generator = make_generator(config, AXIS)
+    teach = make_teacher(config, discriminator) if config.loss.consistency else None
+    relatives = make_relatives(config) if config.data.relatives else None
 
     def gradients(state: SganState, batch: Batch, root: Array) -> tuple[Gradients, Metrics]:
         def discriminate(
@@ -102,8 +107,17 @@ def make_gradients(
             key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
             return apply_discriminator(discriminator, params, patterns, key)
 
-        result, metrics = _supervised(discriminate, state.params, batch["labelled"])
-        adversarial = None
+        labelled = batch["labelled"]["pattern"]
+        if relatives:
+            key = rng.at_step(root, "relatives", state.step)
+            labelled = relatives(labelled, _places(len(labelled)), key)
+        lesson = adversarial = None
+        if teach and "unlabelled" in batch:
+            unlabelled = batch["unlabelled"]["pattern"]
+            lesson = teach(state, unlabelled, _places(len(unlabelled)), root)
+        result, metrics = _supervised(
+            discriminate, state.params, labelled, batch["labelled"]["label"], lesson
+        )
         if state.generator is not None and "unlabelled" in batch:
             unlabelled = batch["unlabelled"]["pattern"]
             generation = _Generation(generator, state.generator, len(unlabelled), root, state.step)
@@ -121,14 +135,32 @@ def make_gradients(
     return gradients
 
 
+def _places(count: int) -> Int[Array, "batch"]:
+    """Places of this device's examples in the whole batch."""
+    return jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+
+
 def _supervised(
-    discriminate: Discriminate, params: Params, labelled: Labelled
+    discriminate: Discriminate,
+    params: Params,
+    labelled: Float[Array, "batch grid"],
+    labels: Int[Array, "batch"],
+    lesson: Lesson | None,
 ) -> tuple[Params, Metrics]:
+    """Gradient of what is learnt about classes, and what it comes from."""
+    count = len(labels)
+    patterns = jnp.concatenate([labelled, lesson.patterns]) if lesson else labelled
+
     def mean_loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
-        logits = discriminate(params, labelled["pattern"], "labelled").logits
-        loss = supervised_loss(logits, labelled["label"]).mean()
-        correct = logits.argmax(axis=-1) == labelled["label"]
-        return loss, {"loss/supervised": loss, "accuracy/labelled_batch": correct.mean()}
+        logits = discriminate(params, patterns, "labelled").logits
+        loss = supervised_loss(logits[:count], labels).mean()
+        correct = logits[:count].argmax(axis=-1) == labels
+        metrics = {"loss/supervised": loss, "accuracy/labelled_batch": correct.mean()}
+        if lesson:
+            consistency = consistency_loss(logits[count:], lesson.targets).mean()
+            metrics["loss/consistency"] = consistency
+            loss += lesson.weight * consistency
+        return loss, metrics
 
     return jax.grad(mean_loss, has_aux=True)(params)
 
@@ -148,7 +180,7 @@ class _Generation:
         self._module = module
         self._root = root
         self._step = step
-        self._examples = jax.lax.axis_index(AXIS) * count + jnp.arange(count)
+        self._examples = _places(count)
 
     def generate(self, params: Params) -> tuple[Float[Array, "batch grid"], Any]:
         """Generated patterns and the moved running statistics."""

@@ -26,7 +26,9 @@ def test_every_variant_is_a_config_of_its_own_that_holds_patterns_back(settings,
             assert change.partition("=")[0].rpartition(".")[2] in run.name
     for run in runs:
         validate(run.config)
-        assert run.config.validation_fraction == 0.2
+        held_back = run.config.label_fraction * run.config.validation_fraction
+        assert held_back == pytest.approx(0.2, abs=1e-4)
+        assert run.config.label_fraction - held_back == pytest.approx(0.1, abs=1e-4)
 
 
 def finish(settings: Settings, experiment: Experiment, reached: float, tested: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from configs import base
 from sgan_jax import kernels, rng
+from sgan_jax.consistency import make_teacher
 from sgan_jax.devices import AXIS
 from sgan_jax.gradients import make_gradients
 from sgan_jax.grids import NOT_MEASURED
@@ -19,12 +20,15 @@ from tests.gradients import assert_same
 BATCH, GRID, CLASSES = 4, 3041, 14
 
 
-def make_config(*, stem_pool=True, target_noise=0.0, coverage=False, matching=False):
+def make_config(
+    *, stem_pool=True, target_noise=0.0, coverage=False, matching=False, consistency=0.0
+):
     config = base.get_config()
     config.model.coverage_channel = coverage
     config.model.stem_pool = stem_pool
     config.loss.target_noise = target_noise
     config.loss.feature_matching = matching
+    config.loss.consistency = consistency
     config.model.generator = "subpixel"
     return config
 
@@ -56,6 +60,10 @@ def plain_gradients(config):
     noise = config.loss.target_noise
 
     def gradients(state, batch, root):
+        if config.loss.consistency:
+            teach = make_teacher(config, discriminator)
+            lesson = teach(state, batch["unlabelled"]["pattern"], jnp.arange(BATCH), root)
+
         def discriminate(params, patterns, stream):
             key = rng.at_step(root, f"dropout_{stream}", state.step)
             key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
@@ -72,8 +80,16 @@ def plain_gradients(config):
             return soften(value, noise * rng.uniform_per_example(key, jnp.arange(BATCH)))
 
         def supervised(params):
-            logits = discriminate(params, batch["labelled"]["pattern"], "labelled").logits
-            return supervised_loss(logits, batch["labelled"]["label"]).mean()
+            patterns = batch["labelled"]["pattern"]
+            if config.loss.consistency:
+                patterns = jnp.concatenate([patterns, lesson.patterns])
+            logits = discriminate(params, patterns, "labelled").logits
+            loss = supervised_loss(logits[:BATCH], batch["labelled"]["label"]).mean()
+            if config.loss.consistency:
+                said = jax.nn.log_softmax(logits[BATCH:])
+                apart = lesson.targets * (jnp.log(lesson.targets) - said)
+                loss += config.loss.consistency * apart.sum(axis=1).mean()
+            return loss
 
         def judged(params, generator_params):
             real, generated = batch["unlabelled"]["pattern"], generate(generator_params)
@@ -115,24 +131,29 @@ def all_gradients(config):
 
 
 @pytest.mark.parametrize(
-    ("target_noise", "confident", "coverage", "matching"),
+    ("confident", "options"),
     [
-        (0.0, False, False, False),
-        (0.0, True, False, False),
-        (0.2, False, False, False),
-        (0.2, True, True, False),
-        (0.0, False, True, True),
+        (False, {}),
+        (True, {}),
+        (False, {"target_noise": 0.2}),
+        (True, {"target_noise": 0.2, "coverage": True}),
+        (False, {"coverage": True, "matching": True}),
+        (False, {"consistency": 0.7}),
     ],
 )
-def test_shared_passes_give_the_gradients_of_each_loss(target_noise, confident, coverage, matching):
+def test_shared_passes_give_the_gradients_of_each_loss(confident, options):
     """Also where D is so sure that its own loss has hardly a gradient left."""
-    config = make_config(target_noise=target_noise, coverage=coverage, matching=matching)
+    config = make_config(**options)
     state = create_state(config, CLASSES, GRID)
+    # At the last step: a teacher has its whole weight, and averaged weights of its own.
+    ema = jax.tree.map(lambda x: 0.9 * x, state.params)
+    state = state.replace(step=jnp.int32(config.num_steps), ema_params=ema)
     if confident:
         head = state.params["classes"]
         params = state.params | {"classes": head | {"bias": head["bias"] - 45}}
         state = state.replace(params=params)
-    arguments = (state, make_batch(coverage=coverage), jax.random.key(3))
+    batch = make_batch(coverage=config.model.coverage_channel)
+    arguments = (state, batch, jax.random.key(3))
     shared = on_one_device(all_gradients(config), *arguments)
     plain = on_one_device(plain_gradients(config), *arguments)
     assert_same(shared, plain, 1e-4)
