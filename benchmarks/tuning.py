@@ -43,8 +43,8 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "weight decay": ("optimizer.weight_decay=0.05",),
 }
 _SGAN: dict[str, tuple[str, ...]] = {
-    "no consistency": ("loss.consistency=0.0",),
-    "three times the consistency": ("loss.consistency=3.0",),
+    "no contrast": ("loss.contrast=0.0",),
+    "three times the contrast": ("loss.contrast=1.5",),
     "feature matching": ("loss.feature_matching=True",),
     "five times the adversarial rates": (
         "optimizer.unsupervised_learning_rate=5e-4",

@@ -19,7 +19,7 @@ _PRESETS = {
     "tuned": {
         "model.balanced_start": True,
         "model.generator": "subpixel",
-        "loss.consistency": 1.0,
+        "loss.contrast": 0.5,
         "optimizer.supervised_learning_rate": 5e-4,
         "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
@@ -106,7 +106,7 @@ def for_measured_patterns(config: ConfigDict) -> ConfigDict:
     config.model.dropout = 0.0
     config.optimizer.supervised_learning_rate = 2e-3
     config.optimizer.warmup_steps = 1_000
-    config.loss.consistency = 0.0
+    config.loss.contrast = 0.0
     config.log_every = 100
     config.eval_every = 4_000
     config.checkpoint_every = 2_000
@@ -165,9 +165,9 @@ def _loss() -> ConfigDict:
     # The generator matches the mean features of real patterns in D instead of fooling it (Salimans
     # et al. 2016, section 3.1); a step of an SGAN takes longer then.
     loss.feature_matching = False
-    # Weight at which an SGAN learns that relatives of unlabelled crystals have the classes that the
-    # averaged weights see in these; 0: not at all. See sgan_jax/consistency.py.
-    loss.consistency = 0.0
+    # Weight at which an SGAN learns to tell which relatives are of the same unlabelled crystal; 0:
+    # not at all. See sgan_jax/contrast.py.
+    loss.contrast = 0.0
     return loss
 
 

@@ -61,7 +61,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.clip_norm": _NOT_NEGATIVE,
     "optimizer.warmup_steps": _NOT_NEGATIVE,
-    "loss.consistency": _NOT_NEGATIVE,
+    "loss.contrast": _NOT_NEGATIVE,
     "loss.target_noise": (lambda value: 0 <= value <= 0.5, "in [0, 0.5]"),
 }
 
@@ -185,9 +185,9 @@ def _check_augmentation(config: dict[str, Any]) -> None:
             f"config.data.instrument={data['instrument']}: simulated measurements are drawn over "
             f"all neutron instruments; leave it at {DEFAULT_INSTRUMENT}"
         )
-    elif data["relatives"] or config["loss"]["consistency"]:
+    elif data["relatives"] or config["loss"]["contrast"]:
         raise InputError(
-            "config.data.relatives and config.loss.consistency change stored patterns, and "
+            "config.data.relatives and config.loss.contrast change stored patterns, and "
             "simulated measurements are made anew; set them to False and 0"
         )
 

@@ -12,10 +12,10 @@ import ml_collections
 from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
-from sgan_jax.consistency import Lesson, make_teacher
+from sgan_jax.contrast import contrastive_loss, make_pairs
 from sgan_jax.devices import AXIS
 from sgan_jax.grids import NOT_MEASURED
-from sgan_jax.losses import consistency_loss, real_fake_loss, soften, supervised_loss
+from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import DiscriminatorOutput, apply_discriminator
 from sgan_jax.relatives import make_relatives
@@ -72,8 +72,8 @@ class Gradients(NamedTuple):
     """Gradients of a step, all at the same weights.
 
     Attributes:
-        supervised: Of the cross-entropy and the weighted consistency, by the discriminator's
-            weights.
+        supervised: Of the cross-entropy, and of the weighted contrast where there is one, by the
+            discriminator's weights.
         adversarial: None when the method is supervised.
     """
 
@@ -96,7 +96,7 @@ def make_gradients(
     """
     discriminator = make_discriminator(config, num_classes)
     generator = make_generator(config, AXIS)
-    teach = make_teacher(config, discriminator) if config.loss.consistency else None
+    pairs = make_pairs(config) if config.loss.contrast else None
     relatives = make_relatives(config) if config.data.relatives else None
 
     def gradients(state: SganState, batch: Batch, root: Array) -> tuple[Gradients, Metrics]:
@@ -111,12 +111,18 @@ def make_gradients(
         if relatives:
             key = rng.at_step(root, "relatives", state.step)
             labelled = relatives(labelled, _places(len(labelled)), key)
-        lesson = adversarial = None
-        if teach and "unlabelled" in batch:
+        alike = adversarial = None
+        if pairs and "unlabelled" in batch:
             unlabelled = batch["unlabelled"]["pattern"]
-            lesson = teach(state, unlabelled, _places(len(unlabelled)), root)
+            key = rng.at_step(root, "pairs", state.step)
+            alike = pairs(unlabelled, _places(len(unlabelled)), key)
         result, metrics = _supervised(
-            discriminate, state.params, labelled, batch["labelled"]["label"], lesson
+            discriminate,
+            state.params,
+            labelled,
+            batch["labelled"]["label"],
+            alike,
+            config.loss.contrast,
         )
         if state.generator is not None and "unlabelled" in batch:
             unlabelled = batch["unlabelled"]["pattern"]
@@ -145,24 +151,40 @@ def _supervised(
     params: Params,
     labelled: Float[Array, "batch grid"],
     labels: Int[Array, "batch"],
-    lesson: Lesson | None,
+    alike: Float[Array, "pairs grid"] | None,
+    contrast_weight: float,
 ) -> tuple[Params, Metrics]:
-    """Gradient of what is learnt about classes, and what it comes from."""
+    """Gradient of what is learnt about classes, by a single pass over all patterns."""
     count = len(labels)
-    patterns = jnp.concatenate([labelled, lesson.patterns]) if lesson else labelled
+    patterns = labelled if alike is None else jnp.concatenate([labelled, alike])
 
     def mean_loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
-        logits = discriminate(params, patterns, "labelled").logits
-        loss = supervised_loss(logits[:count], labels).mean()
-        correct = logits[:count].argmax(axis=-1) == labels
+        output = discriminate(params, patterns, "labelled")
+        logits = output.logits[:count]
+        loss = supervised_loss(logits, labels).mean()
+        correct = logits.argmax(axis=-1) == labels
         metrics = {"loss/supervised": loss, "accuracy/labelled_batch": correct.mean()}
-        if lesson:
-            consistency = consistency_loss(logits[count:], lesson.targets).mean()
-            metrics["loss/consistency"] = consistency
-            loss += lesson.weight * consistency
+        if alike is not None:
+            metrics["loss/contrast"] = contrast = contrastive_loss(
+                _of_all_devices(output.features[count:])
+            )
+            loss += contrast_weight * contrast
         return loss, metrics
 
     return jax.grad(mean_loss, has_aux=True)(params)
+
+
+def _of_all_devices(
+    features: Float[Array, "twice_the_batch channels"],
+) -> Float[Array, "twice_the_whole_batch channels"]:
+    """Features of one relative of each pattern of all devices, then of another.
+
+    Each device so has the loss of the whole batch, and the mean of their gradients is the gradient
+    of that, since each hands the others what it owes to their features.
+    """
+    halves = features.reshape(2, -1, features.shape[-1])
+    gathered = jax.lax.all_gather(halves, AXIS, axis=1, tiled=True)
+    return gathered.reshape(-1, features.shape[-1])
 
 
 class _Generation:

@@ -18,18 +18,6 @@ def supervised_loss(
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
-def consistency_loss(
-    logits: Float[Array, "batch classes"], targets: Float[Array, "batch classes"]
-) -> Float[Array, "batch"]:
-    """Kullback-Leibler divergence of the network's class probabilities from a teacher's.
-
-    Args:
-        logits: Class logits of the network.
-        targets: Probabilities of the teacher, which have no gradient.
-    """
-    return optax.kl_divergence(jax.nn.log_softmax(logits), targets)
-
-
 def real_fake_loss(
     real_logit: Float[Array, "batch"], target: Float[Array, "batch"] | float
 ) -> Float[Array, "batch"]:

@@ -7,7 +7,7 @@ import pytest
 
 from configs import base
 from sgan_jax import kernels, rng
-from sgan_jax.consistency import make_teacher
+from sgan_jax.contrast import make_pairs
 from sgan_jax.devices import AXIS
 from sgan_jax.gradients import make_gradients
 from sgan_jax.grids import NOT_MEASURED
@@ -20,15 +20,13 @@ from tests.gradients import assert_same
 BATCH, GRID, CLASSES = 4, 3041, 14
 
 
-def make_config(
-    *, stem_pool=True, target_noise=0.0, coverage=False, matching=False, consistency=0.0
-):
+def make_config(*, stem_pool=True, target_noise=0.0, coverage=False, matching=False, contrast=0.0):
     config = base.get_config()
     config.model.coverage_channel = coverage
     config.model.stem_pool = stem_pool
     config.loss.target_noise = target_noise
     config.loss.feature_matching = matching
-    config.loss.consistency = consistency
+    config.loss.contrast = contrast
     config.model.generator = "subpixel"
     return config
 
@@ -60,9 +58,10 @@ def plain_gradients(config):
     noise = config.loss.target_noise
 
     def gradients(state, batch, root):
-        if config.loss.consistency:
-            teach = make_teacher(config, discriminator)
-            lesson = teach(state, batch["unlabelled"]["pattern"], jnp.arange(BATCH), root)
+        if config.loss.contrast:
+            key = rng.at_step(root, "pairs", state.step)
+            unlabelled = batch["unlabelled"]["pattern"]
+            pairs = make_pairs(config)(unlabelled, jnp.arange(BATCH), key)
 
         def discriminate(params, patterns, stream):
             key = rng.at_step(root, f"dropout_{stream}", state.step)
@@ -81,14 +80,19 @@ def plain_gradients(config):
 
         def supervised(params):
             patterns = batch["labelled"]["pattern"]
-            if config.loss.consistency:
-                patterns = jnp.concatenate([patterns, lesson.patterns])
-            logits = discriminate(params, patterns, "labelled").logits
-            loss = supervised_loss(logits[:BATCH], batch["labelled"]["label"]).mean()
-            if config.loss.consistency:
-                said = jax.nn.log_softmax(logits[BATCH:])
-                apart = lesson.targets * (jnp.log(lesson.targets) - said)
-                loss += config.loss.consistency * apart.sum(axis=1).mean()
+            if config.loss.contrast:
+                patterns = jnp.concatenate([patterns, pairs])
+            output = discriminate(params, patterns, "labelled")
+            loss = supervised_loss(output.logits[:BATCH], batch["labelled"]["label"]).mean()
+            if config.loss.contrast:
+                lengths = jnp.sqrt((output.features[BATCH:] ** 2).sum(axis=1))
+                unit = output.features[BATCH:] / lengths[:, None]
+                sums = [
+                    -unit[i] @ unit[(i + BATCH) % (2 * BATCH)] / 0.2
+                    + jnp.log(sum(jnp.exp(unit[i] @ u / 0.2) for j, u in enumerate(unit) if j != i))
+                    for i in range(2 * BATCH)
+                ]
+                loss += config.loss.contrast * sum(sums) / len(sums)
             return loss
 
         def judged(params, generator_params):
@@ -138,7 +142,7 @@ def all_gradients(config):
         (False, {"target_noise": 0.2}),
         (True, {"target_noise": 0.2, "coverage": True}),
         (False, {"coverage": True, "matching": True}),
-        (False, {"consistency": 0.7}),
+        (False, {"contrast": 0.7}),
     ],
 )
 def test_shared_passes_give_the_gradients_of_each_loss(confident, options):

@@ -1,0 +1,60 @@
+"""What unlabelled patterns teach by themselves: relatives of one crystal look alike.
+
+Of every unlabelled pattern two relatives are drawn (see `sgan_jax.relatives`), and the network is
+to tell by its features which two among those of all patterns belong together (Chen, Kornblith,
+Norouzi, Hinton, ICML 2020). What it can tell them by is what they have in common: where the
+reflections are relative to each other and which are missing. In that lies the class.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float, Int
+
+from sgan_jax import rng
+from sgan_jax.relatives import make_relatives
+
+_TEMPERATURE = 0.2
+_TINY = 1e-12
+
+DrawPairs = Callable[
+    [Float[Array, "batch grid"], Int[Array, "batch"], Array], Float[Array, "twice_the_batch grid"]
+]
+
+
+def make_pairs(config: ml_collections.ConfigDict) -> DrawPairs:
+    """Builds what draws two relatives of each crystal.
+
+    Args:
+        config: Run configuration.
+
+    Returns:
+        Pure function (patterns, their places in the whole batch, random key) → patterns of one
+        relative of each, then of another.
+    """
+    relatives = make_relatives(config)
+
+    def pairs(
+        patterns: Float[Array, "batch grid"], examples: Int[Array, "batch"], key: Array
+    ) -> Float[Array, "twice_the_batch grid"]:
+        drawn = [relatives(patterns, examples, rng.stream(key, name)) for name in ("one", "other")]
+        return jnp.concatenate(drawn)
+
+    return pairs
+
+
+def contrastive_loss(features: Float[Array, "twice_the_batch channels"]) -> Float[Array, ""]:
+    """Cross-entropy of finding each pattern's counterpart among all others (NT-Xent).
+
+    Args:
+        features: Of one relative of each pattern, then of another.
+    """
+    squares = jnp.square(features).sum(axis=1, keepdims=True)
+    directions = features * jax.lax.rsqrt(squares + _TINY)
+    count = len(features)
+    likeness = directions @ directions.T / _TEMPERATURE
+    likeness = jnp.where(jnp.eye(count, dtype=bool), -jnp.inf, likeness)
+    counterpart = (jnp.arange(count) + count // 2) % count
+    return -jax.nn.log_softmax(likeness, axis=1)[jnp.arange(count), counterpart].mean()
