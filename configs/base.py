@@ -21,6 +21,7 @@ _PRESETS = {
         "model.generator": "subpixel",
         "loss.contrast": 0.5,
         "optimizer.supervised_learning_rate": 5e-4,
+        "optimizer.unsupervised_learning_rate": 2.5e-5,
         "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
     },

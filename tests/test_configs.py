@@ -140,7 +140,7 @@ def test_classes_follow_the_task():
         ("quickstart", "", "augmentation.enabled", True, "coverage_channel=True"),
         ("quickstart", "", "model.coverage_channel", True, "augmentation.enabled=True"),
         ("measured", "space_group", "data.relatives", True, "change stored patterns"),
-        ("measured", "space_group,sgan", "loss.contrast", 0.5, "change stored patterns"),
+        ("measured", "space_group", "loss.contrast", 0.5, "change stored patterns"),
         ("measured", "space_group", "data.instrument", "hrpt", "leave it at bt1_ge311"),
         ("measured", "space_group", "data.grid", "q", "two_theta, inverse_d, log_d"),
         ("measured", "space_group", "data.unlabelled_measured", "folder", "only an SGAN"),
