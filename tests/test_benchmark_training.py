@@ -32,7 +32,9 @@ def result(entry, seconds, patterns=64):
 
 @pytest.fixture(scope="module")
 def weights():
-    state = create_state(get_config("sgan"), num_classes=14, grid_size=3041)
+    config = get_config("sgan")
+    config.model.generator = "paper"
+    state = create_state(config, num_classes=14, grid_size=3041)
     tree = {"discriminator": state.params, "generator": state.generator.params}
     return flatten(tree)
 

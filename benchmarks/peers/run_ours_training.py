@@ -45,8 +45,10 @@ def main() -> None:
 
 
 def config_of(chosen: argparse.Namespace, task: str, batch: int) -> ConfigDict:
-    """Returns the default configuration of a method, with what the command line changes."""
+    """Returns the configuration of a method as the peer has it, by the command line."""
     config = get_config("supervised" if task == "inference" else task)
+    config.model.generator = "paper"
+    config.loss.contrast = 0.0
     config.batch_size = batch
     config.model.stem_pool = not chosen.no_pool
     config.model.dropout = 0.0 if chosen.task == "check" else DROPOUT
