@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sgan_jax.config import DEFAULT_PRESET, PRESETS
 
-_TRIAL = ("num_steps=100", "optimizer.warmup_steps=0")
+_TRIAL = ("num_steps=100",)
 """Of a run that is there to tell a speed."""
 
 

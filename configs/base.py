@@ -22,6 +22,8 @@ _PRESETS = {
         "loss.contrast": 0.5,
         "optimizer.supervised_learning_rate": 5e-4,
         "optimizer.unsupervised_learning_rate": 2.5e-5,
+        # At full speed from the first step on, Adam leads to weights that learn slowly ever after.
+        "optimizer.warmup_steps": 500,
         "optimizer.clip_norm": 1.0,
         "optimizer.schedule": "cosine",
     },
@@ -184,6 +186,6 @@ def _optimizer() -> ConfigDict:
     # field, layer normalisation divides by √ε in layer after layer, and single early gradients of
     # 1e9 would spoil Adam's second moments for thousands of steps.
     optimizer.clip_norm = 0.0
-    optimizer.warmup_steps = 0
+    optimizer.warmup_steps = 0  # at most half of all
     optimizer.schedule = "constant"
     return optimizer

@@ -16,6 +16,7 @@ def get_config(arg: str = "") -> ConfigDict:
     # Small batches: in this time more steps are worth more than smoother ones.
     config.batch_size = 16
     config.ema_decay = 0.99
+    config.optimizer.warmup_steps = 50
     config.log_every = 25
     config.eval_every = 100
     config.checkpoint_every = 100

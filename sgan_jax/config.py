@@ -154,11 +154,6 @@ def _check_combinations(config: dict[str, Any]) -> None:
             f"points and the generator of an SGAN makes {made}; choose another or "
             "METHOD supervised (--config=FILE:supervised)"
         )
-    if config["optimizer"]["warmup_steps"] >= config["num_steps"]:
-        raise InputError(
-            f"config.optimizer.warmup_steps={config['optimizer']['warmup_steps']}: must be less "
-            f"than config.num_steps={config['num_steps']}"
-        )
 
 
 def _check_augmentation(config: dict[str, Any]) -> None:

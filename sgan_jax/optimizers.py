@@ -31,8 +31,11 @@ def make_optimizers(config: ml_collections.ConfigDict) -> Optimizers:
 
 
 def learning_rate_schedule(config: ml_collections.ConfigDict, peak: float) -> optax.Schedule:
-    """Learning rate by step: constant, or a cosine to zero, after a linear warm-up."""
-    warmup = config.optimizer.warmup_steps
+    """Learning rate by step: constant, or a cosine to zero, after a linear warm-up.
+
+    The warm-up takes no more than half of all steps.
+    """
+    warmup = min(config.optimizer.warmup_steps, config.num_steps // 2)
     if config.optimizer.schedule == "cosine":
         main = optax.cosine_decay_schedule(peak, max(config.num_steps - warmup, 1))
     else:
