@@ -46,9 +46,9 @@ _SGAN: dict[str, tuple[str, ...]] = {
     "no contrast": ("loss.contrast=0.0",),
     "three times the contrast": ("loss.contrast=1.5",),
     "feature matching": ("loss.feature_matching=True",),
-    "five times the adversarial rates": (
-        "optimizer.unsupervised_learning_rate=5e-4",
-        "optimizer.generator_learning_rate=5e-4",
+    "ten times the adversarial rates": (
+        "optimizer.unsupervised_learning_rate=5e-5",
+        "optimizer.generator_learning_rate=1e-5",
     ),
     "softened targets": ("loss.target_noise=0.2",),
     "output for real and fake": ("model.real_fake_head=True",),
