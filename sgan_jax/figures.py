@@ -337,6 +337,7 @@ def _colour_ticks(axes: Axes, systems: Sequence[str]) -> None:
 _CURVES = {
     "loss (nats)": {
         "loss/supervised": ("supervised", BLUE),
+        "loss/contrast": ("contrast", GREEN),
         "loss/unsupervised": ("unsupervised", ORANGE),
         "loss/generator": ("generator", VERMILION),
     },

@@ -19,6 +19,7 @@ STEPS_AHEAD = 2
 _NONE = -1
 _SHOWN = {
     "loss": "loss/supervised",
+    "contrast": "loss/contrast",
     "unsupervised": "loss/unsupervised",
     "generator": "loss/generator",
     "accuracy": "accuracy/labelled_batch",

@@ -103,6 +103,7 @@ def test_event_file_holds_the_history(finished):
         "loss/supervised",
         "loss/unsupervised",
         "loss/generator",
+        "loss/contrast",
         "discriminator/real",
         "discriminator/fake",
         "accuracy/labelled",
