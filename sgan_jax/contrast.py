@@ -6,25 +6,19 @@ Norouzi, Hinton, ICML 2020). What it can tell them by is what they have in commo
 reflections are relative to each other and which are missing. In that lies the class.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
-from sgan_jax.relatives import make_relatives
+from sgan_jax.relatives import Draw, make_relatives
 
 _TEMPERATURE = 0.2
 _TINY = 1e-12
 
-DrawPairs = Callable[
-    [Float[Array, "batch grid"], Int[Array, "batch"], Array], Float[Array, "twice_the_batch grid"]
-]
 
-
-def make_pairs(config: ml_collections.ConfigDict) -> DrawPairs:
+def make_pairs(config: ml_collections.ConfigDict) -> Draw:
     """Builds what draws two relatives of each crystal.
 
     Args:

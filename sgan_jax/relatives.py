@@ -46,7 +46,7 @@ def make_relatives(config: ml_collections.ConfigDict) -> Draw:
         shrinkage = _LARGEST_SHRINKAGE * rng.uniform_per_example(rng.stream(key, "cell"), examples)
         normal = rng.normal_per_example(rng.stream(key, "intensity"), examples, factors)
         smaller = with_smaller_cells(patterns, shrinkage, two_theta)
-        changed = with_other_intensities(smaller, _INTENSITY_SPREAD * normal, two_theta)
+        changed = with_other_intensities(smaller, _INTENSITY_SPREAD * normal)
         return changed / jnp.maximum(
             changed.max(axis=1, keepdims=True), jnp.finfo(changed.dtype).tiny
         )
@@ -84,17 +84,15 @@ def with_smaller_cells(
 def with_other_intensities(
     patterns: Float[Array, "batch grid"],
     logarithms: Float[Array, "batch factors"],
-    two_theta: Float[np.ndarray, "grid"],
 ) -> Float[Array, "batch grid"]:
     """Patterns whose intensities are multiplied by factors that change along them.
 
     Args:
         patterns: Intensities.
         logarithms: Of the factors, evenly over the range; in between they change linearly.
-        two_theta: The grid in degrees, in equal steps.
     """
     last = logarithms.shape[1] - 1
-    place = np.linspace(0, last, len(two_theta), dtype=np.float32)
+    place = np.linspace(0, last, patterns.shape[1], dtype=np.float32)
     left = np.minimum(place.astype(np.int32), last - 1)
     share = place - left
     factors = (1 - share) * logarithms[:, left] + share * logarithms[:, left + 1]

@@ -52,6 +52,18 @@ def on_one_device(function, *arguments):
     return jax.tree.map(lambda x: x[0], jax.device_get(mapped(jnp.zeros(1))))
 
 
+def plain_contrast(features):
+    """Cross-entropy of finding the counterparts, one by one."""
+    unit = features / jnp.sqrt((features**2).sum(axis=1))[:, None]
+    count = len(unit)
+    losses = [
+        -unit[i] @ unit[(i + BATCH) % count] / 0.2
+        + jnp.log(sum(jnp.exp(unit[i] @ unit[j] / 0.2) for j in range(count) if j != i))
+        for i in range(count)
+    ]
+    return sum(losses) / count
+
+
 def plain_gradients(config):
     """Each loss written out and differentiated by itself, without anything shared."""
     discriminator, generator = make_discriminator(config, CLASSES), make_generator(config, AXIS)
@@ -85,14 +97,7 @@ def plain_gradients(config):
             output = discriminate(params, patterns, "labelled")
             loss = supervised_loss(output.logits[:BATCH], batch["labelled"]["label"]).mean()
             if config.loss.contrast:
-                lengths = jnp.sqrt((output.features[BATCH:] ** 2).sum(axis=1))
-                unit = output.features[BATCH:] / lengths[:, None]
-                sums = [
-                    -unit[i] @ unit[(i + BATCH) % (2 * BATCH)] / 0.2
-                    + jnp.log(sum(jnp.exp(unit[i] @ u / 0.2) for j, u in enumerate(unit) if j != i))
-                    for i in range(2 * BATCH)
-                ]
-                loss += config.loss.contrast * sum(sums) / len(sums)
+                loss += config.loss.contrast * plain_contrast(output.features[BATCH:])
             return loss
 
         def judged(params, generator_params):

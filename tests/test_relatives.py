@@ -61,9 +61,7 @@ def test_nothing_comes_in_from_below_the_range():
 def test_intensities_change_by_their_factors_and_peaks_keep_their_shape():
     pattern = simulate(crystals()[0], BT1)
     logarithms = np.random.default_rng(0).normal(size=(1, 30)).astype(np.float32)
-    (changed,) = np.asarray(
-        with_other_intensities(jnp.array(pattern[None]), logarithms, BT1.two_theta)
-    )
+    (changed,) = np.asarray(with_other_intensities(jnp.array(pattern[None]), logarithms))
     places = np.linspace(BT1.two_theta[0], BT1.two_theta[-1], 30)
     expected = pattern * np.exp(np.interp(BT1.two_theta, places, logarithms[0]))
     np.testing.assert_allclose(changed, expected, rtol=1e-3, atol=1e-6)
