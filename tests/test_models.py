@@ -73,9 +73,9 @@ def test_every_generator_makes_patterns_on_the_grid(name):
 
 
 def test_log_odds_are_those_of_the_class_logits(params):
-    logits, real_logit = apply(params, PATTERNS)
-    z = np.exp(np.asarray(logits, np.float64)).sum(axis=1)
-    np.testing.assert_allclose(jax.nn.sigmoid(real_logit), z / (z + 1), rtol=1e-5)
+    outputs = apply(params, PATTERNS)
+    z = np.exp(np.asarray(outputs.logits, np.float64)).sum(axis=1)
+    np.testing.assert_allclose(jax.nn.sigmoid(outputs.real_logit), z / (z + 1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("balanced", "expected"), [(True, 1 / 2), (False, 14 / 15)])
@@ -87,9 +87,10 @@ def test_where_the_discriminator_starts(balanced, expected):
 
 def test_separate_head_is_a_function_of_its_own():
     module = MODULE.clone(real_fake_head=True)
-    logits, real_logit = jax.jit(module.apply)(initial(module), PATTERNS)
-    assert real_logit.shape == (4,)
-    assert float(jnp.abs(real_logit - jax.nn.logsumexp(logits, axis=1)).min()) > 1e-3
+    outputs = jax.jit(module.apply)(initial(module), PATTERNS)
+    assert outputs.real_logit.shape == (4,)
+    log_odds = jax.nn.logsumexp(outputs.logits, axis=1)
+    assert float(jnp.abs(outputs.real_logit - log_odds).min()) > 1e-3
 
 
 def test_dropout_acts_in_training(params):

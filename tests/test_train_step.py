@@ -25,6 +25,7 @@ GRID, CLASSES, BATCH = 3041, 14, 8
 def make_config(method="sgan", preset="tuned"):
     config = base.get_config(f"{method},{preset}")
     config.batch_size = BATCH
+    config.optimizer.warmup_steps = 0  # the first step of a warm-up has the rate zero
     return config
 
 
