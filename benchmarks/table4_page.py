@@ -47,14 +47,33 @@ def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: i
         seeds: How many there are to be.
     """
     reports = finished(cells.values())
+    begun = _begun(cells)
     parts = [_head(settings, cells, seeds)]
-    for name, part in PARTS.items():
+    for name in begun:
+        part = PARTS[name]
         rows = [row(cells[experiment], cells, part.columns) for experiment in part.experiments]
         parts += [markdown(part.title, part.columns, rows), part.note]
         parts += [_gains(cells, *which) for which in _COMPARED.get(name, ())]
+    parts.append(_not_run([part.title for name, part in PARTS.items() if name not in begun]))
     parts += [f"![{caption}]({link})\n\n{caption}" for link, caption in pictures.items()]
     parts += [_data(reports), _machines(reports), _runs(settings, cells, seeds)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _begun(cells: Cells) -> list[str]:
+    """Names of the parts with a finished run that stands in no part before."""
+    names, seen = [], set()
+    for name, part in PARTS.items():
+        if any(
+            cells[experiment].reports for experiment in part.experiments if experiment not in seen
+        ):
+            names.append(name)
+        seen.update(part.experiments)
+    return names
+
+
+def _not_run(titles: Sequence[str]) -> str:
+    return "\n".join(["## Not run", "", *(f"- {title}" for title in titles)]) if titles else ""
 
 
 _COMPARED = {

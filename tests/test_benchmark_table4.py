@@ -25,7 +25,7 @@ from random_report import random_report
 
 from benchmarks import table4, table4_cells, table4_runs
 from benchmarks.table4_cells import labels_needed
-from benchmarks.table4_matrix import PARTS, Experiment, in_order, rows_of
+from benchmarks.table4_matrix import BY_FORMULA, PARTS, Experiment, in_order, rows_of
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
 from sgan_jax import report, report_page
@@ -216,6 +216,8 @@ def written(tmp_path_factory):
             reports[experiment, seed] = finish(settings, experiment, seed, top1)
     lone = rows_of("sg")[-1]
     reports[lone, 0] = finish(settings, lone, 0, 0.41)
+    few = PARTS["table3"].experiments[0]
+    reports[few, 0] = finish(settings, few, 0, 0.9)
     pool = PARTS["stem_pool"].experiments[1]
     assert pool.as_long_as is not None
     reports[pool.trial, 0] = finish(settings, pool.trial, 0, 0.2, rate=5.0)
@@ -257,9 +259,6 @@ def test_one_seed_has_its_interval_and_what_was_not_run_says_so(written):
     extinction = reports[rows_of("sg")[-1], 0]["test"]["extinction_group_top1"]
     assert last["extinction group / prior, %"].startswith(f"{100 * extinction:.1f} / ")
     assert {row["top-1, %"] for row in missing} == {"not run"}
-    by_formula = tables(text)["Split by formula"]
-    assert {row["top-1, %"] for row in by_formula} == {"not run"}
-    assert by_formula[-1]["at random, %"] == last["top-1, %"]
     published = tables(text)["The most frequent space groups, 90 % of the labels"]
     assert [row["published, %"].split()[-1] for row in published] == [
         "96.3",
@@ -268,6 +267,26 @@ def test_one_seed_has_its_interval_and_what_was_not_run_says_so(written):
         "80.0",
     ]
     assert published[-1]["top-1, %"] == last["top-1, %"]
+
+
+def test_parts_without_a_run_of_their_own_are_told_in_a_list(written):
+    text = written.text
+    titles = [part.title for part in PARTS.values()]
+    listed = re.findall("^- (.*)$", text.partition("## Not run")[2], re.MULTILINE)
+    assert {"Split by formula", "Presets, 10 % of the labels"} <= set(listed)
+    assert set(titles) == {title for title in titles if title in tables(text)} | set(listed)
+    assert not set(tables(text)) & set(listed)
+
+
+def test_a_table_has_the_same_run_in_other_conditions_beside(settings, tmp_path):
+    at_random = rows_of("sg")[-1]
+    by_formula = rows_of("sg", BY_FORMULA)[-1]
+    finish(settings, at_random, 0, 0.41)
+    finish(settings, by_formula, 0, 0.31)
+    assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
+    *missing, last = tables((tmp_path / "RESULTS.md").read_text())["Split by formula"]
+    assert {row["top-1, %"] for row in missing} == {"not run"}
+    assert (last["top-1, %"], last["at random, %"]) == ("31.0 [29.0, 34.0]", "41.0 [39.0, 44.0]")
 
 
 def test_gains_are_taken_seed_by_seed_beside_the_papers(written):
@@ -311,7 +330,8 @@ def test_a_page_without_any_run(settings, tmp_path):
     assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
     text = (tmp_path / "RESULTS.md").read_text()
     assert "reports of 0 of" in text
-    assert {row["seeds"] for row in tables(text)["Split by formula"]} == {"0"}
+    assert tables(text).keys() == {"Finished runs"}
+    assert all(f"\n- {part.title}\n" in text for part in PARTS.values())
 
 
 # ---------------------------------------------------------------- running
