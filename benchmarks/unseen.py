@@ -1,0 +1,126 @@
+"""Crystals that no archive here has: `python -m benchmarks.unseen --against=amcsd,… --out=FILE`.
+
+Writes the prototypes of crystal structures that come with pymatgen (AFLOW), and those of further
+sources, as an archive of CIFs for `python -m sgan_jax.evaluate`. Left out is each whose composition
+the archives have with the same space group, and whatever is there already.
+"""
+
+import gzip
+import io
+import json
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+
+from pymatgen.core import Structure
+
+from data_gen.builder import build
+from data_gen.command_line import Parser
+from data_gen.crystal import Crystal
+from data_gen.errors import InputError, StructureError
+from data_gen.pattern_files import save
+from data_gen.sources import PymatgenSource, Record, open_sources
+from data_gen.spec import DatasetSpec
+from data_gen.summary import SUMMARY_FILE
+from data_gen.write_cif import cif_text
+from sgan_jax import command_line
+from sgan_jax.dataset_index import dataset_index
+from sgan_jax.records import Records
+
+_PROTOTYPES = ("pymatgen.analysis.prototypes", "aflow_prototypes.json.gz")
+
+Identity = tuple[str, int]
+"""Reduced formula and space group number."""
+
+
+def prototypes() -> list[Structure]:
+    """The AFLOW prototypes (M. J. Mehl et al., Comput. Mater. Sci. 136 (2017) S1).
+
+    Raises:
+        InputError: This version of pymatgen has none.
+    """
+    package, name = _PROTOTYPES
+    try:
+        packed = resources.files(package).joinpath(name).read_bytes()
+    except (ImportError, OSError) as error:
+        raise InputError(f"{package} has no {name} ({error}); install pymatgen 2025.10") from error
+    entries = json.loads(gzip.decompress(packed))
+    return [Structure.from_dict(entry["snl"]) for entry in entries]
+
+
+def known(sources: str, data_dir: Path) -> set[Identity]:
+    """What a data set of some sources, built if need be, has.
+
+    Args:
+        sources: See `data_gen.sources.open_sources`.
+        data_dir: Where data sets are.
+    """
+    builder = build(DatasetSpec(sources), data_dir)
+    built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
+    index = dataset_index(Records(builder), built["fingerprint"])
+    return set(zip(map(str, index.formulas), index.space_groups.tolist(), strict=True))
+
+
+def unseen(
+    records: Iterator[Record], there: set[Identity]
+) -> tuple[dict[str, Crystal], Counter[str]]:
+    """The crystals of which there is none yet, by name; and why the others are left out.
+
+    Args:
+        records: Of sources.
+        there: What there is.
+    """
+    found: dict[str, Crystal] = {}
+    left_out: Counter[str] = Counter()
+    seen = set(there)
+    for name, crystal in chain.from_iterable(record.parse(record.payload) for record in records):
+        if isinstance(crystal, StructureError):
+            left_out[crystal.reason.value] += 1
+        elif (identity := (crystal.formula, crystal.space_group)) in seen:
+            left_out["there already"] += 1
+        else:
+            seen.add(identity)
+            found[name] = crystal
+    return found, left_out
+
+
+def archive(crystals: dict[str, Crystal]) -> bytes:
+    """A tar archive of CIFs, the same for the same crystals."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file,
+        tarfile.open(fileobj=file, mode="w") as tar,
+    ):
+        for name, crystal in crystals.items():
+            content = cif_text(name, crystal).encode()
+            member = tarfile.TarInfo(f"{name.replace('/', '_')}.cif")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status."""
+    parser = Parser(prog="python -m benchmarks.unseen", description=__doc__)
+    add = parser.add_argument
+    add("--against", required=True, metavar="SOURCES", help="crystals that are left out")
+    add("--sources", metavar="SOURCES", help="further crystals to choose from")
+    add("--data_dir", type=Path, default=Path("data"), metavar="DIR", help="of the data sets")
+    add("--out", type=Path, default=Path("unseen.tar.gz"), metavar="FILE")
+    options = parser.parse_args(arguments)
+    with command_line.errors():
+        sources = [PymatgenSource(prototypes(), "aflow")]
+        sources += open_sources(options.sources) if options.sources else []
+        there = known(options.against, options.data_dir)
+        found, left_out = unseen(chain.from_iterable(source.records() for source in sources), there)
+        save(options.out, archive(found))
+        print(f"{options.out}: {len(found):,} crystals; left out: {dict(left_out.most_common())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
