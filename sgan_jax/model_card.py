@@ -64,6 +64,11 @@ def _data(description: Mapping[str, Any]) -> str:
             "Each was simulated as if measured, anew in every epoch"
             + (f", without the effects {', '.join(off)}." if off else ", with all effects.")
         )
+    if data.get("relatives"):  # older classifiers do not say
+        lines.append(
+            "Each labelled crystal was replaced by an imagined relative, another at every step: "
+            "the same space group, another cell and other intensities."
+        )
     if data["formulas_left_out"]:
         lines.append(f"Left out: {data['formulas_left_out'].replace(',', ', ')}.")
     lines.append(f"Licence: {licence['code']}; of the data: {licence['data'] or 'not told'}.")

@@ -50,7 +50,9 @@ def test_it_says_what_was_not_done(description):
 def test_an_ideal_classifier_is_not_for_measured_patterns(description):
     other = copy.deepcopy(description)
     other["training"]["config"]["augmentation"]["enabled"] = False
+    other["training"]["config"]["data"]["relatives"] = True
     text = card("name", other)
+    assert "replaced by an imagined relative" in text
     assert "ideal powder patterns of the instrument `bt1_ge311`" in text
     assert "Neutrons of 2.0785 Å; 2θ from 3.0° to 155.0° by 0.05°." in text
     assert "Measured patterns: noise, background and other peak shapes were never seen." in text
