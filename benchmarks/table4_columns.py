@@ -9,10 +9,9 @@ from benchmarks.table4_matrix import BY_FORMULA, RELATIVES
 from benchmarks.table4_settings import training_seconds
 from sgan_jax.config import DEFAULT_CLASSES
 from sgan_jax.paper import SPACE_GROUP_STUDIES
+from sgan_jax.wording import SHORT_METHODS, TASKS, points, share
 
 NOT_RUN = "not run"
-TASKS = {"bravais": "Bravais lattice", "sg": "space group"}
-METHODS = {"supervised": "supervised", "sgan": "SGAN"}
 
 
 def row(cell: Cell, cells: Cells, columns: Sequence[str]) -> list[str]:
@@ -20,19 +19,9 @@ def row(cell: Cell, cells: Cells, columns: Sequence[str]) -> list[str]:
     return [_COLUMNS[column](cell, cells) for column in columns]
 
 
-def share(fraction: float) -> str:
-    """A share of labels in per cent."""
-    return f"{100 * fraction:.3g} %"
-
-
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds."""
     return str(timedelta(seconds=round(seconds)))
-
-
-def percent(fraction: float | None) -> str:
-    """A fraction in per cent, without the sign; empty where there is none."""
-    return "" if fraction is None else f"{100 * fraction:.1f}"
 
 
 def accuracy(estimate: Estimate | None) -> str:
@@ -40,22 +29,22 @@ def accuracy(estimate: Estimate | None) -> str:
     if estimate is None:
         return NOT_RUN
     if estimate.seeds > 1:
-        return f"{percent(estimate.value)} ± {percent(estimate.high - estimate.value)}"
-    return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
+        return f"{points(estimate.value)} ± {points(estimate.high - estimate.value)}"
+    return f"{points(estimate.value)} [{points(estimate.low)}, {points(estimate.high)}]"
 
 
 def _beside_prior(key: str) -> Callable[[Cell, Cells], str]:
     def text(cell: Cell, _: Cells) -> str:
         values = [cell.mean("test", name) for name in (key, f"prior_{key}")]
-        return "" if None in values else " / ".join(map(percent, values))
+        return "" if None in values else " / ".join(map(points, values))
 
     return text
 
 
 def _paper(cell: Cell, _: Cells) -> str:
     top5 = cell.paper.get("top5")
-    aside = f" (top-5: {percent(top5)})" if top5 else ""
-    return f"{percent(cell.paper.get('top1'))}{aside}"
+    aside = f" (top-5: {points(top5)})" if top5 else ""
+    return f"{points(cell.paper.get('top1'))}{aside}"
 
 
 def _rate(cell: Cell, _: Cells) -> str:
@@ -86,7 +75,7 @@ def _number_of_groups(cell: Cell) -> int:
 
 def _published(cell: Cell, _: Cells) -> str:
     who, top1 = SPACE_GROUP_STUDIES[_number_of_groups(cell)]
-    return f"{who} {percent(top1)}"
+    return f"{who} {points(top1)}"
 
 
 def _without(change: str) -> Callable[[Cell, Cells], str]:
@@ -110,12 +99,12 @@ def _count(key: str) -> Callable[[Cell, Cells], str]:
 
 
 _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
-    "task": lambda cell, _: TASKS[cell.experiment.config.partition("_")[0]],
+    "task": lambda cell, _: TASKS[cell.config.task],
     "labels": lambda cell, _: share(cell.config.label_fraction),
     "labelled patterns": _count("n_labelled"),
     "unlabelled patterns": _count("n_unlabelled"),
     "test patterns": _count("n_test"),
-    "method": lambda cell, _: METHODS[cell.experiment.method],
+    "method": lambda cell, _: SHORT_METHODS[cell.experiment.method],
     "preset": lambda cell, _: cell.experiment.preset,
     "stem pool": lambda cell, _: "yes" if cell.config.model.stem_pool else "no",
     "space groups": _space_groups,
@@ -124,7 +113,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "training time": _training_time,
     "seeds": lambda cell, _: str(len(cell.reports)),
     "top-1, %": lambda cell, _: accuracy(cell.top1),
-    "prior, %": lambda cell, _: percent(cell.mean("test", "prior_top1")),
+    "prior, %": lambda cell, _: points(cell.mean("test", "prior_top1")),
     "paper, %": _paper,
     "published, %": _published,
     "at random, %": _without(BY_FORMULA),
@@ -133,5 +122,5 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "top-5 / prior, %": _beside_prior("top5"),
     "crystal system / prior, %": _beside_prior("crystal_system_top1"),
     "extinction group / prior, %": _beside_prior("extinction_group_top1"),
-    "calibration error, %": lambda cell, _: percent(cell.mean("test", "ece")),
+    "calibration error, %": lambda cell, _: points(cell.mean("test", "ece")),
 }

@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.table4_cells import Cell, Cells, Comparison, all_labels, comparisons, rows
+from benchmarks.table4_matrix import TASKS
 from benchmarks.table4_settings import Report
 from sgan_jax import figures
+from sgan_jax.wording import SHORT_METHODS
 
-TASKS = {"bravais": ("Bravais lattice", figures.BLUE), "sg": ("space group", figures.VERMILION)}
+_COLOURS = {"bravais": figures.BLUE, "sg": figures.VERMILION}
 _SHARES = (5, 10, 25, 50, 90)
-_STYLES = {"sgan": ("SGAN", "o", "-"), "supervised": ("supervised", "s", (0, (4, 2)))}
+_STYLES = {"sgan": ("o", "-"), "supervised": ("s", (0, (4, 2)))}
 _PAPERS = 0.3
 """Opacity of what is the paper's."""
 
@@ -41,7 +43,7 @@ def draw(cells: Cells, folder: Path) -> dict[str, str]:
             "many, since its curve ends there. Faint: from the paper's figures.",
         ),
     }
-    for task, (name, _) in TASKS.items():
+    for task, name in TASKS.items():
         cell = all_labels(cells, task)
         drawn |= {
             f"confusion_{task}.png": (
@@ -68,13 +70,13 @@ def accuracy_by_labels(cells: Cells) -> Figure | None:
         return None
     figure = Figure(figsize=(7.4, 4.6))
     axes = figure.add_subplot()
-    for task, (name, colour) in TASKS.items():
-        for method, (label, marker, line) in _STYLES.items():
+    for task, name in TASKS.items():
+        for method, (marker, line) in _STYLES.items():
             found = [cell for cell in by_task[task] if cell.experiment.method == method]
-            look = {"color": colour, "marker": marker, "ls": line, "ms": 4.5}
+            look = {"color": _COLOURS[task], "marker": marker, "ls": line, "ms": 4.5}
             papers = [(_share(cell), 100 * cell.paper["top1"]) for cell in found if cell.paper]
             axes.plot(*zip(*papers, strict=True), **look, alpha=_PAPERS)
-            axes.plot([], [], **look, label=f"{name}, {label}")
+            axes.plot([], [], **look, label=f"{name}, {SHORT_METHODS[method]}")
             _curve(axes, found, look)
     axes.plot([], [], color=figures.GREY, alpha=_PAPERS, marker="o", label="faint: the paper")
     _label_axis(axes.set_xscale, axes.set_xticks)
@@ -102,7 +104,8 @@ def label_efficiency(cells: Cells) -> Figure | None:
         return None
     figure = Figure(figsize=(7.4, 3.9))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    for axes, (task, (name, colour)) in zip(panels, TASKS.items(), strict=True):
+    for axes, (task, name) in zip(panels, TASKS.items(), strict=True):
+        colour = _COLOURS[task]
         ends = np.array([4.0, 100.0])
         for times, label, shift in ((1, "as many", -11), (2, "twice as many", 5)):
             axes.plot(ends, times * ends, color=figures.GREY, lw=0.7, ls=(0, (4, 3)))

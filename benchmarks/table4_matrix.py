@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sgan_jax import wording
 from sgan_jax.config import DEFAULT_PRESET, PRESETS
+
+TASKS = {
+    "bravais": wording.TASKS["bravais_lattice"],
+    "sg": wording.TASKS["space_group"],
+}
+"""What is told apart, by what the names of configs begin with."""
 
 _TRIAL = ("num_steps=100",)
 """Of a run that is there to tell a speed."""

@@ -16,11 +16,12 @@ from benchmarks.table4_cells import (
     comparisons,
     finished,
 )
-from benchmarks.table4_columns import TASKS, accuracy, percent, row, share
-from benchmarks.table4_matrix import BY_FORMULA, PARTS, RELATIVES, in_order
+from benchmarks.table4_columns import accuracy, row
+from benchmarks.table4_matrix import BY_FORMULA, PARTS, RELATIVES, TASKS, in_order
 from benchmarks.table4_settings import Report, Run, Settings
 from benchmarks.tables import markdown
 from sgan_jax.report_sections import short
+from sgan_jax.wording import points, share
 
 _EXPLANATION = """\
 Accuracies are shares of the test patterns, none of which is trained on. With one seed, brackets
@@ -146,7 +147,7 @@ def _compared_in_paper(one: Comparison) -> list[str]:
 def _gain(gain: Estimate | None) -> str:
     if gain is None:
         return ""
-    spread = f" ± {percent(gain.high - gain.value)}" if gain.seeds > 1 else ""
+    spread = f" ± {points(gain.high - gain.value)}" if gain.seeds > 1 else ""
     return f"{100 * gain.value:+.1f}{spread}"
 
 

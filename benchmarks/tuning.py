@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table4_runs
-from benchmarks.table4_columns import TASKS, duration, percent
-from benchmarks.table4_matrix import Experiment
+from benchmarks.table4_columns import duration
+from benchmarks.table4_matrix import TASKS, Experiment
 from benchmarks.table4_settings import Report, Settings, training_seconds
 from benchmarks.tables import markdown
 from data_gen.command_line import Parser
@@ -23,6 +23,7 @@ from data_gen.errors import InputError
 from data_gen.pattern_files import save
 from sgan_jax import command_line, preemption
 from sgan_jax.supervisor import FAILED
+from sgan_jax.wording import points
 
 _HELD_BACK = 0.2
 """Share of all patterns by which the variants are judged."""
@@ -116,7 +117,7 @@ def _reached(reached: Sequence[float], reports: Sequence[Report]) -> tuple[str, 
     spread = math.sqrt(mean * (1 - mean) / n) if one else statistics.stdev(reached)
     times = [time for report in reports if (time := training_seconds(report)) is not None]
     return (
-        f"{percent(mean)} ± {percent(spread)}",
+        f"{points(mean)} ± {points(spread)}",
         duration(statistics.fmean(times)) if times else "",
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sgan_jax import report_sections as sections
-from sgan_jax.report_sections import METHODS, TASKS, percent
+from sgan_jax.wording import METHODS, TASKS, percent, share
 
 _OWN = (
     "Its own test: what it reached at the end of its training, on crystals that were kept back and "
@@ -69,7 +69,7 @@ def _model(model: Mapping[str, Any]) -> str:
     temperature = model["temperature"]
     rows = (
         ("trained as", METHODS[model["method"]]),
-        ("labelled", f"{100 * model['label_fraction']:g} %"),
+        ("labelled", share(model["label_fraction"])),
         ("sources", ", ".join(model["data_sources"])),
         (f"step: {model['checkpoint']['reason']}", f"{model['checkpoint']['step']:,}"),
         ("temperature", "not calibrated" if temperature is None else f"{temperature:.3f}"),

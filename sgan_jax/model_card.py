@@ -5,7 +5,8 @@ from typing import Any
 
 from sgan_jax.augmentation.effects import WAVELENGTHS
 from sgan_jax.grids import GRIDS
-from sgan_jax.report_sections import METHODS, percent, short
+from sgan_jax.report_sections import short
+from sgan_jax.wording import MERITS, METHODS, TASKS, percent
 
 _FEW = 50
 """Labelled crystals below which a class is seldom named."""
@@ -34,13 +35,12 @@ def _is_for_measured(description: Mapping[str, Any]) -> bool:
 
 def _purpose(description: Mapping[str, Any]) -> str:
     count = len(description["classes"])
-    classes = {"bravais_lattice": "Bravais lattices", "space_group": "space groups"}
     patterns = (
         "measured powder patterns of neutrons of one wavelength"
         if _is_for_measured(description)
         else f"ideal powder patterns of the instrument `{description['instrument']['name']}`"
     )
-    return f"A 1D ResNet-18 that tells {count} {classes[description['task']]} apart in {patterns}."
+    return f"A 1D ResNet-18 that tells {count} {TASKS[description['task']]}s apart in {patterns}."
 
 
 def _data(description: Mapping[str, Any]) -> str:
@@ -115,16 +115,12 @@ def _table(dataset: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
     if test is None:
         return "Not tested: the run left no report on these weights."
     low, high = test["top1_ci95"]
-    rows = [
-        ("top-1", "top1", f" [{percent(low)}, {percent(high)}]"),
-        ("top-5", "top5", ""),
-        ("crystal system, top-1", "crystal_system_top1", ""),
-        ("extinction group, top-1", "extinction_group_top1", ""),
-    ]
+    asides = {"top1": f" [{percent(low)}, {percent(high)}]"}
     lines = [
-        f"| {name} | {percent(test[key])}{aside} | {percent(test[f'prior_{key}'])} |"
-        for name, key, aside in rows
-        if test[key] is not None
+        f"| {merit.name()} | {percent(test[merit.key])}{asides.get(merit.key, '')} "
+        f"| {percent(test[f'prior_{merit.key}'])} |"
+        for merit in MERITS
+        if test[merit.key] is not None
     ]
     head = [f"{dataset['n_test']:,} test crystals, one seed:", "", "| | | prior |"]
     return "\n".join([*head, "| --- | ---: | ---: |", *lines])

@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import metrics
 from sgan_jax.paper import paper_figures
-from sgan_jax.report_sections import percent
 from sgan_jax.scoring import score, system_of_class
+from sgan_jax.wording import MERITS, percent
 from sgan_jax.workdir import write_atomically
 
 JSON_FILE = "report.json"
@@ -161,19 +161,15 @@ def summary(content: Mapping[str, Any]) -> str:
     """A few lines for the screen, each accuracy beside the prior's."""
     test = content["test"]
     low, high = test["top1_ci95"]
-    rows = [
-        ("top-1", "top1", f"95 % interval {percent(low)} to {percent(high)}"),
-        ("top-5", "top5", ""),
-        ("crystal system", "crystal_system_top1", ""),
-        ("extinction group", "extinction_group_top1", ""),
-    ]
+    notes = {"top1": f"   95 % interval {percent(low)} to {percent(high)}"}
     lines = [f"test set of {content['dataset']['n_test']:,} patterns"]
     lines += [
-        f"  {name:<17} {percent(test[key]):>7}   prior {percent(test[f'prior_{key}']):>7}   {note}"
-        for name, key, note in rows
+        f"  {told or rank:<17} {percent(test[key]):>7}   "
+        f"prior {percent(test[f'prior_{key}']):>7}{notes.get(key, '')}"
+        for key, told, rank in MERITS
         if test[key] is not None
     ]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)
 
 
 def as_json(content: Mapping[str, Any]) -> str:

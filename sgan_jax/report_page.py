@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sgan_jax import report_sections as sections
-from sgan_jax.report_sections import METHODS, TASKS, percent
+from sgan_jax.wording import METHODS, TASKS, percent, share
 
 _SPLITS = {
     "random": "at random",
@@ -41,7 +41,7 @@ def _headline(report: Mapping[str, Any]) -> str:
     task = TASKS[report["task"]]
     return (
         f"# {task[0].upper()}{task[1:]}, {METHODS[report['method']]}, "
-        f"{100 * report['label_fraction']:g} % labelled\n\n{sections.result(report)}"
+        f"{share(report['label_fraction'])} labelled\n\n{sections.result(report)}"
     )
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-TASKS = {"bravais_lattice": "Bravais lattice", "space_group": "space group"}
-METHODS = {"sgan": "semi-supervised GAN", "supervised": "supervised network"}
+from sgan_jax.wording import MERITS, TASKS, percent
 
 _ONE_BY_ONE = 30
 """Up to so many classes stand in the table one by one; more are summed by crystal system."""
@@ -28,11 +27,6 @@ _CAPTIONS = {
 def short(fingerprint: str) -> str:
     """The first characters of a data set's fingerprint, or of both where there are two."""
     return "+".join(part[:12] for part in fingerprint.split("+"))
-
-
-def percent(fraction: float | None) -> str:
-    """A fraction as a percentage with one decimal, or a dash where there is none."""
-    return "–" if fraction is None else f"{100 * fraction:.1f} %"
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -80,13 +74,13 @@ def accuracy(
     """
     test, task = report["test"], TASKS[report["task"]]
     rows = [
-        (label, percent(test[key]), percent(test[f"prior_{key}"]), percent(figures.get(key)))
-        for label, key in (
-            (f"{task}, top-1", "top1"),
-            (f"{task}, top-5", "top5"),
-            ("crystal system, top-1", "crystal_system_top1"),
-            ("extinction group, top-1", "extinction_group_top1"),
+        (
+            merit.name(task),
+            percent(test[merit.key]),
+            percent(test[f"prior_{merit.key}"]),
+            percent(figures.get(merit.key)),
         )
+        for merit in MERITS
     ]
     return "\n\n".join(
         [

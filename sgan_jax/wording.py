@@ -1,0 +1,48 @@
+"""How pages, cards and figures for people name things and write numbers."""
+
+from typing import NamedTuple
+
+TASKS = {"bravais_lattice": "Bravais lattice", "space_group": "space group"}
+METHODS = {"sgan": "semi-supervised GAN", "supervised": "supervised network"}
+SHORT_METHODS = {"sgan": "SGAN", "supervised": "supervised"}
+
+
+class Merit(NamedTuple):
+    """A figure of merit.
+
+    Attributes:
+        key: In `test` of a report; the prior's stands beside it under `prior_KEY`.
+        told: What is to be told rightly; empty for the class itself.
+        rank: Among how many answers.
+    """
+
+    key: str
+    told: str
+    rank: str
+
+    def name(self, classes: str = "") -> str:
+        """Its name, which says what the classes are if that is given."""
+        return ", ".join(filter(None, (self.told or classes, self.rank)))
+
+
+MERITS = (
+    Merit("top1", "", "top-1"),
+    Merit("top5", "", "top-5"),
+    Merit("crystal_system_top1", "crystal system", "top-1"),
+    Merit("extinction_group_top1", "extinction group", "top-1"),
+)
+
+
+def points(fraction: float | None) -> str:
+    """A fraction in per cent with one decimal, without the sign; empty where there is none."""
+    return "" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage with one decimal, or a dash where there is none."""
+    return "–" if fraction is None else f"{points(fraction)} %"
+
+
+def share(fraction: float) -> str:
+    """A share of labels in per cent, with up to three digits."""
+    return f"{100 * fraction:.3g} %"
