@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,11 @@ class Cell:
     experiment: Experiment
     config: ConfigDict
     reports: Mapping[int, Report]
+
+    def over(self, seeds: Set[int]) -> "Cell":
+        """The same with some seeds alone."""
+        kept = {seed: report for seed, report in self.reports.items() if seed in seeds}
+        return replace(self, reports=kept)
 
     def each(self, block: str, key: str) -> list[Any]:
         """One item of a block of every report, without those that are None."""
@@ -80,15 +85,16 @@ class Needed(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Both methods with one share of the labels.
+    """Both methods with one share of the labels, over the seeds that both have.
 
     Attributes:
         share: Of all patterns, that have labels.
-        supervised: The supervised network.
-        sgan: The SGAN.
-        gain: Of the SGAN over the supervised network, paired by seeds; an interval only where
-            there are several. None without a seed that both have.
-        needed: Share of labels with which the supervised network is as good as the SGAN.
+        supervised: The supervised network; with all its seeds where both have none in common.
+        sgan: The SGAN, likewise.
+        gain: Of the SGAN over the supervised network, paired by seeds. None without a seed that
+            both have.
+        needed: Share of labels with which the supervised network is as good as the SGAN, on the
+            curve of all shares that have been tried with the same seeds. None like the gain.
         paper_gain: The paper's.
         paper_needed: From the paper's figures in the same way.
     """
@@ -133,20 +139,59 @@ def comparisons(cells: Cells, task: str, *changes: str) -> list[Comparison]:
     for cell in found:
         by_method[cell.experiment.method][cell.config.label_fraction] = cell
     supervised, sgan = by_method["supervised"], by_method["sgan"]
-    curve = {share: cell.top1.value for share, cell in supervised.items() if cell.top1}
-    papers = {share: cell.paper["top1"] for share, cell in supervised.items()}
-    return [
-        Comparison(
-            share,
-            supervised[share],
-            cell,
-            _gain(supervised[share], cell),
-            labels_needed(curve, cell.top1.value) if cell.top1 and curve else None,
-            cell.paper["top1"] - papers[share],
-            labels_needed(papers, cell.paper["top1"]),
-        )
-        for share, cell in sgan.items()
-    ]
+    return [_compared(share, cell, supervised) for share, cell in sgan.items()]
+
+
+def _compared(share: float, sgan: Cell, by_share: Mapping[float, Cell]) -> Comparison:
+    """An SGAN beside the supervised networks, of which one has as many labels."""
+    supervised = by_share[share]
+    both = sgan.reports.keys() & supervised.reports.keys()
+    ours, theirs = sgan.over(both), supervised.over(both)
+    papers = {share: cell.paper["top1"] for share, cell in by_share.items()}
+    return Comparison(
+        share,
+        theirs if both else supervised,
+        ours if both else sgan,
+        _gain(theirs, ours),
+        _needed(by_share, ours),
+        sgan.paper["top1"] - papers[share],
+        labels_needed(papers, sgan.paper["top1"]),
+    )
+
+
+def _gain(supervised: Cell, sgan: Cell) -> Estimate | None:
+    """Of cells with the same seeds."""
+    ours, theirs = sgan.top1, supervised.top1
+    if ours is None or theirs is None:
+        return None
+    if ours.seeds == 1:
+        return _difference(ours, theirs)
+    pairs = (
+        (report["test"], supervised.reports[seed]["test"]) for seed, report in sgan.reports.items()
+    )
+    return _over_seeds([one["top1"] - other["top1"] for one, other in pairs])
+
+
+def _difference(one: Estimate, other: Estimate) -> Estimate:
+    """With both 95 % intervals in quadrature (R. G. Newcombe, Stat. Med. 17 (1998) 873).
+
+    That is for independent test sets. On the same one both are right or wrong about the same
+    patterns more often than by chance, so the interval is rather too wide.
+    """
+    value = one.value - other.value
+    down = math.hypot(one.value - one.low, other.high - other.value)
+    up = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - down, value + up, seeds=1)
+
+
+def _needed(by_share: Mapping[float, Cell], sgan: Cell) -> Needed | None:
+    """On the curve of what has been tried with all seeds of the SGAN."""
+    seeds = sgan.reports.keys()
+    tried = {
+        share: cell.over(seeds) for share, cell in by_share.items() if seeds <= set(cell.reports)
+    }
+    curve = {share: cell.top1.value for share, cell in tried.items() if cell.top1}
+    return labels_needed(curve, sgan.top1.value) if sgan.top1 else None
 
 
 def labels_needed(curve: Mapping[float, float], accuracy: float) -> Needed:
@@ -176,17 +221,10 @@ def labels_needed(curve: Mapping[float, float], accuracy: float) -> Needed:
     return Needed(share, math.inf)
 
 
-def _gain(supervised: Cell, sgan: Cell) -> Estimate | None:
-    both = sorted(supervised.reports.keys() & sgan.reports.keys())
-    top1 = [[cell.reports[seed]["test"]["top1"] for seed in both] for cell in (sgan, supervised)]
-    return _over_seeds([ours - theirs for ours, theirs in zip(*top1, strict=True)])
-
-
 def _over_seeds(values: Sequence[float]) -> Estimate | None:
     if not values:
         return None
-    mean = statistics.fmean(values)
-    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
     return Estimate(mean, mean - spread, mean + spread, len(values))
 
 

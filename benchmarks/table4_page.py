@@ -32,10 +32,13 @@ patterns of the ICSD, which are other crystals: a neighbour rather than a target
 Bravais lattices: their lattice system. Calibration error: distance between probability and accuracy
 over 15 bins.
 
-The gain of the SGAN is taken seed by seed. What *supervised needs* is the share of labels with
-which the supervised network would be as good as the SGAN, on a curve through its points that is
-straight over the logarithm of the share, and *times* how many times the SGAN's labels that is. The
-sign > says that even the last point of the curve falls short; beyond it nothing is known."""
+The gain of the SGAN is taken seed by seed, and all that stands beside it is of the seeds that both
+networks have. Of one seed its interval is that of both accuracies in quadrature, which is too wide
+rather than too narrow, since both are tried on the same patterns. What *supervised needs* is the
+share of labels with which the supervised network would be as good as the SGAN, on a curve through
+its points that is straight over the logarithm of the share, and *times* how many times the SGAN's
+labels that is. The sign > says that even the last point of the curve falls short; beyond it nothing
+is known."""
 
 
 def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: int) -> str:
@@ -147,8 +150,10 @@ def _compared_in_paper(one: Comparison) -> list[str]:
 def _gain(gain: Estimate | None) -> str:
     if gain is None:
         return ""
-    spread = f" ± {points(gain.high - gain.value)}" if gain.seeds > 1 else ""
-    return f"{100 * gain.value:+.1f}{spread}"
+    value, low, high = (f"{100 * bound:+.1f}" for bound in gain[:3])
+    if gain.seeds > 1:
+        return f"{value} ± {points(gain.high - gain.value)}"
+    return f"{value} [{low}, {high}]"
 
 
 def _needed(needed: Needed | None) -> str:

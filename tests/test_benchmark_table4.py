@@ -301,6 +301,49 @@ def test_gains_are_taken_seed_by_seed_beside_the_papers(written):
     assert rows[0]["times in the paper"] == "2.5"
 
 
+def lattice_gains(settings: Settings, out: Path) -> list[dict[str, str]]:
+    assert table4.main([*flags_of(settings, out), "--seeds=3", "--write_only"]) == 0
+    found = tables((out / "RESULTS.md").read_text())
+    return found["What unlabelled patterns bring: Bravais lattice, split at random"]
+
+
+def test_the_gain_of_one_seed_has_the_intervals_of_both_in_quadrature(settings, tmp_path):
+    supervised, sgan, *_ = rows_of("bravais")
+    finish(settings, supervised, 0, 0.5)
+    finish(settings, sgan, 0, 0.6)
+    row = lattice_gains(settings, tmp_path)[0]
+    # each from 2 points below to 3 above, so both ways by the root of 2² + 3²
+    assert row["gain, points"] == "+10.0 [+6.4, +13.6]"
+
+
+def test_only_seeds_that_both_methods_have_are_compared(settings, tmp_path):
+    fewest, sgan, fewer, more_sgan, *_ = rows_of("bravais")
+    for seed, top1 in enumerate((0.3, 0.4, 0.9)):
+        finish(settings, fewest, seed, top1)
+    for seed in (0, 1):
+        finish(settings, sgan, seed, 0.5)
+        finish(settings, fewer, seed, 0.5 + 0.2 * seed)
+    finish(settings, fewer, 2, 0.1)
+    finish(settings, more_sgan, 4, 0.5)
+    row, apart, *_ = lattice_gains(settings, tmp_path)
+    assert (row["supervised"], row["SGAN"], row["seeds"]) == ("35.0 ± 7.1", "50.0 ± 0.0", "2")
+    assert row["gain, points"] == "+15.0 ± 7.1"
+    needed = labels_needed({0.05: 0.35, 0.1: 0.6}, 0.5).low
+    assert row["supervised needs"] == f"{100 * needed:.3g} %"
+    assert apart["supervised"].startswith("43.3 ± ")
+    assert apart["SGAN"] == "50.0 [48.0, 53.0]"
+    assert (apart["seeds"], apart["gain, points"], apart["supervised needs"]) == ("0", "", "")
+
+
+def test_a_share_that_lacks_a_seed_is_no_point_of_the_curve(settings, tmp_path):
+    fewest, sgan, fewer, *_ = rows_of("bravais")
+    for seed in (0, 1):
+        finish(settings, fewest, seed, 0.3)
+        finish(settings, sgan, seed, 0.5)
+    finish(settings, fewer, 0, 0.9)
+    assert lattice_gains(settings, tmp_path)[0]["supervised needs"] == "> 5 %"
+
+
 def test_the_page_tells_runs_and_commands_without_places(written):
     text, reports, *_ = written
     runs = tables(text)["Finished runs"]
