@@ -22,6 +22,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 Report = Mapping[str, Any]
 
+_BLOCKS = {
+    "checkpoint": dict,
+    "dataset": dict,
+    "environment": dict,
+    "per_class": list,
+    "test": dict,
+    "throughput": dict,
+}
+"""What tables are made from, of a report that is whole."""
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -81,13 +91,15 @@ class Run:
         return workdir.identity(self.config, "")
 
     def report(self) -> Report | None:
-        """Its `report.json`, once it is finished: with all steps of this config."""
+        """Its `report.json`, once it is finished: whole, with all steps of this config."""
         try:
             content = json.loads((self.folder / JSON_FILE).read_text())
-            self._fields.check(self.name, workdir.Identity(content["config"], ""))
-        except (OSError, ValueError, KeyError, InputError):
+            self._fields.check(self.name, workdir.Identity(dict(content["config"]), ""))
+            whole = all(isinstance(content[block], kind) for block, kind in _BLOCKS.items())
+            done = content["steps"] == self.config.num_steps
+        except (OSError, ValueError, KeyError, TypeError, InputError):
             return None
-        return content if self.ready and content["steps"] == self.config.num_steps else None
+        return content if self.ready and whole and done else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import math
 import operator
 import os
@@ -11,6 +12,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -117,6 +119,38 @@ def test_a_run_is_finished_with_all_its_steps_and_the_same_config(settings):
     path = settings.run(SUPERVISED, 0).folder / "report.json"
     path.write_text(path.read_text()[:-50])
     assert settings.run(SUPERVISED, 0).report() is None
+
+
+def without(name: str) -> Callable[[dict], dict]:
+    return lambda content: {key: content[key] for key in content if key != name}
+
+
+def instead(name: str, value: object) -> Callable[[dict], dict]:
+    return lambda content: content | {name: value}
+
+
+DAMAGES = (
+    lambda content: [content],
+    lambda _: None,
+    lambda _: "report",
+    instead("config", [1, 2]),
+    instead("config", "none"),
+    lambda content: content | {"config": content["config"] | {"data": []}},
+    *(instead(name, None) for name in ("config", "test", "per_class")),
+    *(without(name) for name in ("config", "steps", "test", "per_class", "dataset")),
+)
+
+
+def test_runs_with_damaged_reports_are_told_as_not_finished(settings, tmp_path, capsys):
+    for seed, damage in enumerate(DAMAGES):
+        content = finish(settings, SUPERVISED, seed)
+        path = settings.run(SUPERVISED, seed).folder / "report.json"
+        path.write_text(json.dumps(damage(content)))
+    finish(settings, SUPERVISED, len(DAMAGES))
+    assert list(settings.reports(SUPERVISED)) == [len(DAMAGES)]
+    assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
+    told = capsys.readouterr().out.rpartition("not finished: ")[2]
+    assert len(told.split(", ")) == len(DAMAGES)
 
 
 def test_equal_time_gives_steps_in_proportion_to_the_speeds(settings):
