@@ -55,24 +55,39 @@ def _data(description: Mapping[str, Any]) -> str:
     )
     lines = [
         f"Trained on {counts} crystals, {split}, of {', '.join(licence['data_sources'])}; data set "
-        f"`{short(dataset['fingerprint'])}`."
+        f"`{short(dataset['fingerprint'])}`.",
+        *_learnt(description),
     ]
+    if data["formulas_left_out"]:
+        lines.append(f"Left out: {data['formulas_left_out'].replace(',', ', ')}.")
+    lines.append(f"Licence: {licence['code']}; of the data: {licence['data'] or 'not told'}.")
+    return " ".join(lines)
+
+
+def _learnt(description: Mapping[str, Any]) -> list[str]:
+    """What was done with the patterns, in sentences; older classifiers do not say all of it."""
+    training = description["training"]
+    config, lines = training["config"], []
     if _is_for_measured(description):
-        switches = training["config"]["augmentation"]
+        switches = config["augmentation"]
         off = [name for name, on in switches.items() if not on]
         lines.append(
             "Each was simulated as if measured, anew in every epoch"
             + (f", without the effects {', '.join(off)}." if off else ", with all effects.")
         )
-    if data.get("relatives"):  # older classifiers do not say
+    if config["data"].get("relatives"):
         lines.append(
             "Each labelled crystal was replaced by an imagined relative, another at every step: "
             "the same space group, another cell and other intensities."
         )
-    if data["formulas_left_out"]:
-        lines.append(f"Left out: {data['formulas_left_out'].replace(',', ', ')}.")
-    lines.append(f"Licence: {licence['code']}; of the data: {licence['data'] or 'not told'}.")
-    return " ".join(lines)
+    if training["method"] == "sgan" and config["loss"].get("contrast"):
+        lines.append(
+            "Of each unlabelled pattern two imagined relatives were drawn, and the network learnt "
+            "to tell which belong together."
+        )
+    if measured := training["dataset"].get("n_unlabelled_measured"):
+        lines.append(f"Unlabelled as well: {measured:,} measured patterns.")
+    return lines
 
 
 def _instruments(description: Mapping[str, Any]) -> str:

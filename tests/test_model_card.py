@@ -58,6 +58,21 @@ def test_an_ideal_classifier_is_not_for_measured_patterns(description):
     assert "Measured patterns: noise, background and other peak shapes were never seen." in text
 
 
+def test_it_says_what_unlabelled_patterns_were_for(description):
+    other = copy.deepcopy(description)
+    training = other["training"]
+    training["config"]["loss"]["contrast"] = 0.5
+    supervised = card("name", other)
+    assert "to tell which belong together" not in supervised
+    training["method"] = "sgan"
+    training["dataset"] |= {"n_unlabelled": 1234, "n_unlabelled_measured": 1012}
+    text = card("name", other)
+    assert "labelled and 1,234 unlabelled crystals" in text
+    assert "two imagined relatives were drawn, and the network learnt to tell which" in text
+    assert "Unlabelled as well: 1,012 measured patterns." in text
+    assert "Unlabelled as well" not in supervised
+
+
 @pytest.mark.parametrize("name", packaged())
 def test_the_cards_in_the_package_are_those_that_export_writes(name):
     folder = packaged()[name]
