@@ -2,9 +2,9 @@
 
 Every variant trains on as many labels as its config says, and is judged by another fifth of all
 patterns, none of them of the test set, which has no say: a fifth of the labelled ones would tell
-variants apart to 1.6 points at 10 % of the labels, and this does to half a point. Each seed
-has a test set of its own, though: crystals that judge variants here with one seed are in the test
-sets of others, as of Table 4. Stopped and started again, it goes on where it was.
+variants apart to 1.6 points at 10 % of the labels, and this does to half a point. Each seed has a
+test set of its own, though: crystals that judge variants here with one seed are in the test sets of
+others, as in `benchmarks.table4`. Stopped and started again, it goes on where it was.
 """
 
 import argparse
