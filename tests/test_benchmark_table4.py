@@ -23,14 +23,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
-from random_report import random_report
+from table4_reports import finish, settings_in
 
 from benchmarks import table4, table4_cells, table4_runs
 from benchmarks.table4_cells import labels_needed
 from benchmarks.table4_matrix import BY_FORMULA, PARTS, Experiment, in_order, rows_of
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
-from sgan_jax import report, report_page
 from sgan_jax.config import validate
 
 EVERY = tuple(PARTS)
@@ -38,27 +37,9 @@ SUPERVISED = Experiment("bravais_10pct", "supervised")
 WITHOUT_POOL = replace(SUPERVISED, changes=("model.stem_pool=False",), as_long_as=SUPERVISED)
 
 
-def settings_in(folder: Path) -> Settings:
-    return Settings(f"amcsd,{folder / 'none.tar.gz'}", "data", folder / "runs", steps=60)
-
-
 @pytest.fixture
 def settings(tmp_path):
     return settings_in(tmp_path)
-
-
-def finish(
-    settings: Settings, experiment: Experiment, seed: int = 0, top1: float = 0.5, rate: float = 10.0
-) -> dict:
-    """Leaves what a run leaves that has ended well."""
-    run = settings.run(experiment, seed)
-    content = random_report(config=run.config)
-    content["steps"] = run.config.num_steps
-    content["test"] |= {"top1": top1, "top1_ci95": [top1 - 0.02, top1 + 0.03]}
-    content["throughput"]["train_patterns_per_s"] = rate
-    run.folder.mkdir(parents=True)
-    report.write(run.folder, content, report_page.page)
-    return content
 
 
 def flags_of(settings: Settings, out: Path) -> list[str]:
