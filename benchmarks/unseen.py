@@ -113,8 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--out", type=Path, default=Path("unseen.tar.gz"), metavar="FILE")
     options = parser.parse_args(arguments)
     with command_line.errors():
-        sources = [PymatgenSource(prototypes(), "aflow")]
-        sources += open_sources(options.sources) if options.sources else []
+        further = open_sources(options.sources) if options.sources else ()
+        sources = (PymatgenSource(prototypes(), "aflow"), *further)
         there = known(options.against, options.data_dir)
         found, left_out = unseen(chain.from_iterable(source.records() for source in sources), there)
         save(options.out, archive(found))
