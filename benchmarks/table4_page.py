@@ -31,6 +31,9 @@ patterns of the ICSD, which are other crystals: a neighbour rather than a target
 Bravais lattices: their lattice system. Calibration error: distance between probability and accuracy
 over 15 bins.
 
+SGAN: of the preset `tuned`, which has a loss on unlabelled patterns beside those of the paper, the
+contrast of imagined relatives. The supervised network sees no relatives unless a table says so.
+
 The gain of the SGAN is taken seed by seed. What *supervised needs* is the share of labels with
 which the supervised network would be as good as the SGAN, on a curve through its points that is
 straight over the logarithm of the share, and *times* how many times the SGAN's labels that is. The
