@@ -25,7 +25,6 @@ from random_report import random_report
 
 from benchmarks import table4, table4_cells, table4_columns, table4_runs
 from benchmarks.table4_cells import labels_needed
-
 from benchmarks.table4_matrix import BY_FORMULA, PARTS, Experiment, in_order, rows_of
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
