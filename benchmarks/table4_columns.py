@@ -62,6 +62,15 @@ def _steps(cell: Cell, _: Cells) -> str:
     return ", ".join(f"{steps:,}" for steps in sorted({r["steps"] for r in cell.reports.values()}))
 
 
+def _losses(cell: Cell, _: Cells) -> str:
+    config = cell.config
+    names = ["cross-entropy"]
+    if config.method == "sgan":
+        names += ["game"] if config.optimizer.unsupervised_learning_rate else []
+        names += ["contrast"] if config.loss.contrast else []
+    return ", ".join(names)
+
+
 def _space_groups(cell: Cell, _: Cells) -> str:
     if cell.config.classes == DEFAULT_CLASSES:
         return "144, the paper's"
@@ -105,6 +114,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "unlabelled patterns": _count("n_unlabelled"),
     "test patterns": _count("n_test"),
     "method": lambda cell, _: SHORT_METHODS[cell.experiment.method],
+    "losses": _losses,
     "preset": lambda cell, _: cell.experiment.preset,
     "stem pool": lambda cell, _: "yes" if cell.config.model.stem_pool else "no",
     "space groups": _space_groups,

@@ -98,6 +98,17 @@ def reference(task: str, *changes: str) -> Experiment:
     return Experiment(f"{task}_90pct", "supervised", changes=changes)
 
 
+_NO_CONTRAST = ("loss.contrast=0.0",)
+_NO_GAME = ("optimizer.unsupervised_learning_rate=0.0", "optimizer.generator_learning_rate=0.0")
+
+
+def _losses(share: int) -> tuple[Experiment, ...]:
+    """The same labels with more and more losses."""
+    config = f"bravais_{share}pct"
+    sgan = (Experiment(config, "sgan", changes=changes) for changes in (_NO_CONTRAST, _NO_GAME, ()))
+    return (Experiment(config, "supervised"), *sgan)
+
+
 def _without_pool(method: str) -> tuple[Experiment, Experiment]:
     pool = Experiment("bravais_10pct", method)
     return pool, replace(pool, changes=("model.stem_pool=False",), as_long_as=pool)
@@ -116,7 +127,10 @@ DECIDED = (
     "data.relatives",
     "data.split_by",
     "data.unlabelled_sources",
+    "loss.contrast",
     "model.stem_pool",
+    "optimizer.generator_learning_rate",
+    "optimizer.unsupervised_learning_rate",
 )
 """Fields that nobody else may set: the rows differ by them, or options name them."""
 
@@ -147,7 +161,15 @@ PARTS = {
         ("task", "labels", "method", *_TOP1, "without, %", *_REST, *_GROUP, *_SURE),
         "In every step each labelled crystal is replaced by an imagined relative: the same space "
         "group, another cell and other intensities (`sgan_jax/relatives.py`). Both methods have "
-        "them here and neither has them in the tables above, as in the paper.",
+        "them here; in the tables above labelled crystals are as they are.",
+    ),
+    "losses": Part(
+        "What each loss brings",
+        (*_losses(5), *_losses(10)),
+        ("labels", "losses", *_TOP1, *_REST, *_SURE),
+        "Bravais lattice, split at random. Cross-entropy: of labelled patterns. Game: between "
+        "discriminator and generator, the paper's SGAN. Contrast: which relatives are of the same "
+        "unlabelled crystal, which the paper has not (`sgan_jax/contrast.py`).",
     ),
     "formula": Part(
         "Split by formula",

@@ -32,6 +32,9 @@ patterns of the ICSD, which are other crystals: a neighbour rather than a target
 Bravais lattices: their lattice system. Calibration error: distance between probability and accuracy
 over 15 bins.
 
+SGAN: of the preset `tuned`, which has a loss on unlabelled patterns beside those of the paper, the
+contrast of imagined relatives. The supervised network sees no relatives unless a table says so.
+
 The gain of the SGAN is taken seed by seed, and all that stands beside it is of the seeds that both
 networks have. Of one seed its interval is that of both accuracies in quadrature, which is too wide
 rather than too narrow, since both are tried on the same patterns. What *supervised needs* is the

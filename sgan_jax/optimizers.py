@@ -10,7 +10,8 @@ class Optimizers(NamedTuple):
     """Optimisers by loss term.
 
     Attributes:
-        supervised: Discriminator, on the cross-entropy of the labelled patterns.
+        supervised: Discriminator, on the cross-entropy of the labelled patterns, and on the
+            contrast where there is one.
         unsupervised: Discriminator, on real against generated patterns.
         generator: Generator.
     """

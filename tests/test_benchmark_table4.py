@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 from table4_reports import finish, settings_in
 
-from benchmarks import table4, table4_cells, table4_runs
+from benchmarks import table4, table4_cells, table4_columns, table4_runs
 from benchmarks.table4_cells import labels_needed
 from benchmarks.table4_matrix import BY_FORMULA, PARTS, Experiment, in_order, rows_of
 from benchmarks.table4_settings import Run, Settings
@@ -77,6 +77,18 @@ def test_every_config_of_the_matrix_is_valid_and_says_what_its_cell_says(setting
         for change in experiment.changes:
             field, _, value = change.partition("=")
             assert str(operator.attrgetter(field)(config)) == value
+
+
+def test_the_losses_are_told_apart(settings):
+    cells = table4_cells.read(settings)
+    told = [
+        table4_columns.row(cells[experiment], cells, ("labels", "losses"))
+        for experiment in PARTS["losses"].experiments
+    ]
+    further = ("", ", game", ", contrast", ", game, contrast")
+    assert told == [
+        [share, f"cross-entropy{more}"] for share in ("5 %", "10 %") for more in further
+    ]
 
 
 def test_further_structures_join_the_runs_that_want_them(settings):
