@@ -27,7 +27,7 @@ from data_gen.command_line import Parser
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, StructureError
 from data_gen.pattern_files import save
-from data_gen.sources import Parsed, PymatgenSource, Record, open_sources
+from data_gen.sources import Parsed, PymatgenSource, Record, Source, open_sources
 from data_gen.spec import DatasetSpec
 from data_gen.summary import SUMMARY_FILE
 from data_gen.write_cif import cif_text
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--out", type=Path, default=Path("unseen.tar.gz"), metavar="FILE")
     options = parser.parse_args(arguments)
     with command_line.errors():
-        sources = [PymatgenSource(prototypes(), "aflow")]
+        sources: list[Source] = [PymatgenSource(prototypes(), "aflow")]
         sources += open_sources(options.sources) if options.sources else []
         there = known(options.against, options.data_dir)
         found, left_out = unseen(chain.from_iterable(source.records() for source in sources), there)
