@@ -6,6 +6,7 @@ which should get no answer.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 
 from benchmarks.tables import markdown
 from configs import measured
+from data_gen.command_line import Parser, exit_status
 from data_gen.errors import InputError
 from data_gen.instrument import Instrument
 from data_gen.symmetry import extinction_group
@@ -29,6 +31,7 @@ from sgan_jax.presentation import present
 
 _EXTINCTION_GROUPS = [extinction_group(number) for number in range(1, 231)]
 _SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)
+_SIZES = ("n_total", "n_labelled", "n_validation", "n_test")
 
 _WIDTHS = ((0.10, -0.18, 0.15), (0.15, -0.35, 0.35), (0.6, -0.5, 0.4))  # U, V, W in degrees²
 UNSEEN = tuple(
@@ -78,6 +81,9 @@ class Tried(NamedTuple):
 def dataset_of(classifier: Classifier, sources: str, data_dir: str) -> input_pipeline.Dataset:
     """The data set of the run that a classifier was trained in.
 
+    It is known by the sizes of the parts of its split and the labelled patterns of each class. Its
+    fingerprint would not do: that changes with the code that builds data sets, too.
+
     Raises:
         InputError: The sources are not those of that run.
     """
@@ -89,8 +95,16 @@ def dataset_of(classifier: Classifier, sources: str, data_dir: str) -> input_pip
         config[name] = training["config"][name]
     config.data.sources, config.data.dir = sources, data_dir
     dataset = input_pipeline.load(config)
-    if dataset.summary()["n_test"] != training["dataset"]["n_test"]:
-        raise InputError(f"--sources={sources}: not the structures that the model was trained on")
+    found, expected = dataset.summary(), training["dataset"]
+    labelled = [each.n_labelled for each in classifier.classes]
+    if (
+        any(found[count] != expected[count] for count in _SIZES)
+        or dataset.class_counts["labelled"].tolist() != labelled
+    ):
+        raise InputError(
+            f"--sources={sources}: these {found['n_total']:,} structures are not the "
+            f"{expected['n_total']:,} that the model was trained on; name the sources of those"
+        )
     return dataset
 
 
@@ -204,16 +218,21 @@ def declined(panel: Panel, kind: str, count: int) -> float:
 # ---------------------------------------------------------------- command line
 
 
-def main() -> None:
-    """Prints the tables; draws the reliability of each classifier."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(flags: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, or 2 for bad input."""
+    parser = Parser(prog="python -m benchmarks.confidence", description=__doc__)
     parser.add_argument("--sources", required=True, help="those that the models were trained on")
     parser.add_argument("--data_dir", default="data")
     parser.add_argument("--count", type=int, default=2_000, help="patterns of each kind")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for pictures")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(flags)
     logging.set_verbosity(logging.ERROR)
     command_line.keep_compiled_programs()
+    return exit_status(_run, arguments)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Prints the tables; draws the reliability of each classifier."""
     classifiers = trained.load(trained.TASKS)
     accuracies, shares = [], []
     for kind, measurements in {"as in training": None, "never trained on": draw_unseen}.items():
@@ -256,4 +275,4 @@ def _draw(path: Path, found: Tried) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

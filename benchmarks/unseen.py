@@ -2,7 +2,8 @@
 
 Writes the prototypes of crystal structures that come with pymatgen (AFLOW), and those of further
 sources, as an archive of CIFs for `python -m sgan_jax.evaluate`. Left out is each whose composition
-the archives have with the same space group, and whatever is there already.
+the archives have, whatever its space group: another one may be the same structure, relaxed or
+described in a lower symmetry. Of each composition and space group one crystal is kept.
 """
 
 import gzip
@@ -11,11 +12,14 @@ import json
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib import resources
 from itertools import chain
 from pathlib import Path
 
+import gemmi
+import numpy as np
+from jaxtyping import Float32
 from pymatgen.core import Structure
 
 from data_gen.builder import build
@@ -23,18 +27,20 @@ from data_gen.command_line import Parser
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError, StructureError
 from data_gen.pattern_files import save
-from data_gen.sources import PymatgenSource, Record, open_sources
+from data_gen.sources import Parsed, PymatgenSource, Record, open_sources
 from data_gen.spec import DatasetSpec
 from data_gen.summary import SUMMARY_FILE
 from data_gen.write_cif import cif_text
 from sgan_jax import command_line
+from sgan_jax.compositions import atom_shares
 from sgan_jax.dataset_index import dataset_index
 from sgan_jax.records import Records
 
 _PROTOTYPES = ("pymatgen.analysis.prototypes", "aflow_prototypes.json.gz")
 
-Identity = tuple[str, int]
-"""Reduced formula and space group number."""
+_ELEMENTS = 118
+_SAME = 0.01
+"""How far the shares of atoms may be apart in one compound: few are quite stoichiometric."""
 
 
 def prototypes() -> list[Structure]:
@@ -52,8 +58,24 @@ def prototypes() -> list[Structure]:
     return [Structure.from_dict(entry["snl"]) for entry in entries]
 
 
-def known(sources: str, data_dir: Path) -> set[Identity]:
-    """What a data set of some sources, built if need be, has.
+def compositions(formulas: Collection[str]) -> Float32[np.ndarray, "n elements"]:
+    """Shares of the atoms of some crystals, at the places of their atomic numbers."""
+    found = np.zeros((len(formulas), _ELEMENTS + 1), np.float32)
+    for shares, formula in zip(found, formulas, strict=True):
+        for element, share in atom_shares(formula).items():
+            shares[gemmi.Element(element).atomic_number] = share
+    return found
+
+
+def is_among(
+    composition: Float32[np.ndarray, "elements"], others: Float32[np.ndarray, "n elements"]
+) -> bool:
+    """Whether one of the others is the same, up to what a compound may vary by."""
+    return bool((np.abs(others - composition) <= _SAME).all(axis=1).any())
+
+
+def known(sources: str, data_dir: Path) -> Float32[np.ndarray, "n elements"]:
+    """Compositions in a data set of some sources, built if need be.
 
     Args:
         sources: See `data_gen.sources.open_sources`.
@@ -62,30 +84,47 @@ def known(sources: str, data_dir: Path) -> set[Identity]:
     builder = build(DatasetSpec(sources), data_dir)
     built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
     index = dataset_index(Records(builder), built["fingerprint"])
-    return set(zip(map(str, index.formulas), index.space_groups.tolist(), strict=True))
+    return compositions(set(map(str, index.formulas)))
 
 
 def unseen(
-    records: Iterator[Record], there: set[Identity]
+    records: Iterator[Record], there: Float32[np.ndarray, "n elements"]
 ) -> tuple[dict[str, Crystal], Counter[str]]:
     """The crystals of which there is none yet, by name; and why the others are left out.
 
     Args:
         records: Of sources.
-        there: What there is.
+        there: Compositions of what there is.
+
+    Returns:
+        By the names of source and crystal, with `/` between them; and counts by reason.
+
+    Raises:
+        InputError: Two crystals have one name.
     """
     found: dict[str, Crystal] = {}
     left_out: Counter[str] = Counter()
-    seen = set(there)
-    for name, crystal in chain.from_iterable(record.parse(record.payload) for record in records):
+    for name, crystal in chain.from_iterable(map(_named, records)):
         if isinstance(crystal, StructureError):
             left_out[crystal.reason.value] += 1
-        elif (identity := (crystal.formula, crystal.space_group)) in seen:
+            continue
+        (composition,) = compositions([crystal.formula])
+        alike = [each for each in found.values() if each.space_group == crystal.space_group]
+        if is_among(composition, there):
             left_out["there already"] += 1
+        elif is_among(composition, compositions([each.formula for each in alike])):
+            left_out["found before"] += 1
+        elif name in found:
+            raise InputError(f"two crystals are called {name}: rename a source or a file")
         else:
-            seen.add(identity)
             found[name] = crystal
     return found, left_out
+
+
+def _named(record: Record) -> Iterator[Parsed]:
+    """The crystals of a record, named after their source too, without further folders."""
+    for name, crystal in record.parse(record.payload):
+        yield f"{record.source.replace('/', '_')}/{name.replace('/', '_')}", crystal
 
 
 def archive(crystals: dict[str, Crystal]) -> bytes:
@@ -97,7 +136,7 @@ def archive(crystals: dict[str, Crystal]) -> bytes:
     ):
         for name, crystal in crystals.items():
             content = cif_text(name, crystal).encode()
-            member = tarfile.TarInfo(f"{name.replace('/', '_')}.cif")
+            member = tarfile.TarInfo(f"{name}.cif")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return packed.getvalue()

@@ -24,13 +24,13 @@ from data_gen.builder import build
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.spec import DatasetSpec
-from data_gen.species import parse_formula
 from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
 from sgan_jax import processes, splits
 from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
+from sgan_jax.compositions import atom_shares
 from sgan_jax.config import classes_of
 from sgan_jax.dataset_index import Index, Texts, dataset_index
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
@@ -331,9 +331,7 @@ def _has_formula(formulas: Texts, wanted: str) -> Bool[np.ndarray, " n"]:
 
 def _composition(formula: str) -> frozenset[tuple[str, float]]:
     """Elements with their shares of the atoms, to a thousandth; empty if it is no formula."""
-    amounts = parse_formula(formula)
-    total = sum(amounts.values())
-    return frozenset((name, round(amount / total, 3)) for name, amount in amounts.items())
+    return frozenset((name, round(share, 3)) for name, share in atom_shares(formula).items())
 
 
 def _measured(config: ConfigDict) -> Float32[np.ndarray, "m grid"]:

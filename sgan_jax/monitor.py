@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
 from sgan_jax import figures, metrics, processes
+from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.inference import Predict, generate
 from sgan_jax.input_pipeline import Dataset
 from sgan_jax.scoring import predict_logits, system_of_class
@@ -26,7 +27,8 @@ class Sample(NamedTuple):
     """Patterns of the generator, and as many of the test set to compare them with.
 
     Attributes:
-        generated: Of the generator with its running statistics.
+        generated: Of the generator with its running statistics; what was not measured of the real
+            pattern beside one is left out of it, as it is for the discriminator.
         real: Evenly from all sources.
     """
 
@@ -48,7 +50,7 @@ def sample(config: ConfigDict, dataset: Dataset, generator: GeneratorState) -> S
     rows = dataset.split.test
     real = dataset.patterns[rows[:: -(-len(rows) // _PATTERNS_COMPARED)]]
     made = generate(config, generator, jax.random.key(config.seed), len(real))
-    return Sample(np.asarray(made), real)
+    return Sample(np.where(real >= 0, made, NOT_MEASURED), real)
 
 
 class Monitor:

@@ -58,6 +58,7 @@ def parts(gradients, metrics):
 def main():
     config = base.get_config()
     config.model.dropout = 0.0  # its masks may differ between devices
+    config.data.relatives = True
     rng = np.random.default_rng(0)
     pattern = lambda: rng.random((BATCH, GRID), dtype=np.float32)  # noqa: E731
     label = rng.integers(0, CLASSES, BATCH).astype(np.int32)

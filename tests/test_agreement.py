@@ -1,13 +1,18 @@
 """One answer of the networks of lattices and of space groups."""
 
+from itertools import product
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks import both_networks
+from benchmarks import both_networks, confidence
 from benchmarks.both_networks import rows
 from sgan_jax.agreement import POWER, agreed, lattices_of
 from sgan_jax.classifier import OutputClass
 
+HALITE = (Path(__file__).parent / "data" / "halite.cif").read_text()
+METALS = ("Li", "Na", "K", "Rb", "Cs", "Cu", "Ag", "Tl")
 LATTICES = [OutputClass("oP", (18, 19, 62), 5), OutputClass("cF", (225, 227), 5)]
 GROUPS = [OutputClass(str(number), (number,), 5) for number in (19, 62, 225)]
 OF_GROUP = lattices_of(GROUPS, LATTICES)
@@ -55,9 +60,21 @@ def test_the_table_of_powers_tells_what_hearing_both_brings():
         assert float(powers[f"power {POWER:.2f}"][column]) > float(by_itself[column])
 
 
-def test_sources_that_the_networks_were_not_trained_on_are_refused(tmp_path, capsys):
+@pytest.mark.parametrize("benchmark", [both_networks, confidence])
+def test_sources_that_cannot_be_read_are_refused(benchmark, tmp_path, capsys):
     missing = tmp_path / "missing.tar.gz"
-    assert both_networks.main([f"--sources={missing}", f"--data_dir={tmp_path}"]) == 2
+    assert benchmark.main([f"--sources={missing}", f"--data_dir={tmp_path}"]) == 2
     err = capsys.readouterr().err
     assert str(missing) in err
     assert err.startswith("error: ")
+
+
+def test_sources_that_the_networks_were_not_trained_on_are_refused(tmp_path, capsys):
+    folder = tmp_path / "others"
+    folder.mkdir()
+    for metal, halogen in product(METALS, ("F", "Cl", "Br", "I")):
+        text = HALITE.replace("Na", metal).replace("Cl", halogen)
+        (folder / f"{metal}{halogen}.cif").write_text(text)
+    assert both_networks.main([f"--sources={folder}", f"--data_dir={tmp_path}"]) == 2
+    err = capsys.readouterr().err
+    assert f"error: --sources={folder}: these 32 structures are not the " in err

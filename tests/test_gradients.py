@@ -14,14 +14,24 @@ from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.losses import real_fake_loss, soften, supervised_loss
 from sgan_jax.models.generator import NOISE_LENGTH
 from sgan_jax.models.resnet import apply_discriminator
+from sgan_jax.relatives import make_relatives
 from sgan_jax.state import create_state, make_discriminator, make_generator
 from tests.gradients import assert_same
 
 BATCH, GRID, CLASSES = 4, 3041, 14
 
 
-def make_config(*, stem_pool=True, target_noise=0.0, coverage=False, matching=False, contrast=0.0):
+def make_config(
+    *,
+    stem_pool=True,
+    target_noise=0.0,
+    coverage=False,
+    matching=False,
+    contrast=0.0,
+    relatives=False,
+):
     config = base.get_config()
+    config.data.relatives = relatives
     config.model.coverage_channel = coverage
     config.model.stem_pool = stem_pool
     config.loss.target_noise = target_noise
@@ -70,6 +80,10 @@ def plain_gradients(config):
     noise = config.loss.target_noise
 
     def gradients(state, batch, root):
+        labelled = batch["labelled"]["pattern"]
+        if config.data.relatives:
+            key = rng.at_step(root, "relatives", state.step)
+            labelled = make_relatives(config)(labelled, jnp.arange(BATCH), key)
         if config.loss.contrast:
             key = rng.at_step(root, "pairs", state.step)
             unlabelled = batch["unlabelled"]["pattern"]
@@ -91,9 +105,7 @@ def plain_gradients(config):
             return soften(value, noise * rng.uniform_per_example(key, jnp.arange(BATCH)))
 
         def supervised(params):
-            patterns = batch["labelled"]["pattern"]
-            if config.loss.contrast:
-                patterns = jnp.concatenate([patterns, pairs])
+            patterns = jnp.concatenate([labelled, pairs]) if config.loss.contrast else labelled
             output = discriminate(params, patterns, "labelled")
             loss = supervised_loss(output.logits[:BATCH], batch["labelled"]["label"]).mean()
             if config.loss.contrast:
@@ -147,16 +159,13 @@ def all_gradients(config):
         (False, {"target_noise": 0.2}),
         (True, {"target_noise": 0.2, "coverage": True}),
         (False, {"coverage": True, "matching": True}),
-        (False, {"contrast": 0.7}),
+        (False, {"contrast": 0.7, "relatives": True}),
     ],
 )
 def test_shared_passes_give_the_gradients_of_each_loss(confident, options):
     """Also where D is so sure that its own loss has hardly a gradient left."""
     config = make_config(**options)
     state = create_state(config, CLASSES, GRID)
-    # At the last step: a teacher has its whole weight, and averaged weights of its own.
-    ema = jax.tree.map(lambda x: 0.9 * x, state.params)
-    state = state.replace(step=jnp.int32(config.num_steps), ema_params=ema)
     if confident:
         head = state.params["classes"]
         params = state.params | {"classes": head | {"bias": head["bias"] - 45}}

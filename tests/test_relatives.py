@@ -1,5 +1,6 @@
 """Patterns of imagined relatives of crystals, beside those of real ones."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -11,8 +12,9 @@ from direct_sum import crystal_of_setting
 from configs import base
 from data_gen.crystal import crystals_from_cif_text
 from data_gen.instrument import instrument
+from data_gen.profile import render
 from data_gen.simulate import simulate
-from sgan_jax.relatives import make_relatives, with_other_intensities, with_smaller_cells
+from sgan_jax.relatives import make_relatives, with_smaller_cells
 
 BT1 = instrument("bt1_ge311")
 HALITE = (Path(__file__).parent / "data" / "halite.cif").read_text()
@@ -58,13 +60,43 @@ def test_nothing_comes_in_from_below_the_range():
     np.testing.assert_allclose(moved[~new], 1, rtol=1e-6)
 
 
-def test_intensities_change_by_their_factors_and_peaks_keep_their_shape():
-    pattern = simulate(crystals()[0], BT1)
-    logarithms = np.random.default_rng(0).normal(size=(1, 30)).astype(np.float32)
-    (changed,) = np.asarray(with_other_intensities(jnp.array(pattern[None]), logarithms))
-    places = np.linspace(BT1.two_theta[0], BT1.two_theta[-1], 30)
-    expected = pattern * np.exp(np.interp(BT1.two_theta, places, logarithms[0]))
-    np.testing.assert_allclose(changed, expected, rtol=1e-3, atol=1e-6)
+def width_of(peak):
+    """Full width at half maximum in steps of the grid, of a single maximum."""
+    half = peak.max() / 2
+    above = np.flatnonzero(peak >= half)
+    first, last = above[0], above[-1]
+    rise = (peak[first] - half) / (peak[first] - peak[first - 1])
+    fall = (peak[last] - half) / (peak[last] - peak[last + 1])
+    return last - first + rise + fall
+
+
+def maxima(peak):
+    """Points higher than their neighbours, but for what lies in the tails."""
+    inner = peak[1:-1]
+    highest = (inner > peak[:-2]) & (inner >= peak[2:]) & (inner > 0.05 * peak.max())
+    return int(highest.sum())
+
+
+def test_up_to_60_degrees_peaks_keep_their_shape_and_change_their_heights():
+    """With three keys at most 1.2 % got a second maximum, and 2 % a width that is a quarter off.
+
+    Half the widths grow by 5 % or more, since a smaller cell draws the curve over a longer axis.
+    """
+    config = base.get_config("supervised")
+    angles = np.array([30.0, 45.0, 60.0])
+    pattern = render(angles, np.ones(3), BT1)
+    many = jnp.array(np.repeat(pattern[None], 256, axis=0))
+    made = np.asarray(make_relatives(config)(many, jnp.arange(256), jax.random.key(0)))
+    heights = []
+    for angle in angles:
+        around = (BT1.two_theta > angle - 3) & (BT1.two_theta < angle + 6)
+        peaks = made[:, around]
+        assert np.mean([maxima(peak) == 1 for peak in peaks]) > 0.97
+        widths = np.array([width_of(peak) for peak in peaks])
+        assert np.mean(np.abs(widths / width_of(pattern[around]) - 1) < 0.25) > 0.97
+        heights.append(np.log(peaks.max(axis=1)))
+    for one, other in pairwise(heights):
+        assert np.std(one - other) > 0.5
 
 
 def test_relatives_are_scaled_and_all_different_and_where_nothing_was_nothing_is():
