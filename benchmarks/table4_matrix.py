@@ -193,8 +193,8 @@ PARTS = {
         tuple(row for method in ("supervised", "sgan") for row in _without_pool(method)),
         ("method", "stem pool", "steps", "patterns/s", "training time", *_TOP1, *_REST, *_SURE),
         "Bravais lattice, 10 % of the labels. The steps without the pool are those that take as "
-        "long as the steps with it: from the speed with it and the speed of a run of 100 steps "
-        "without it, both with seed 0. The column of times says how far that came true.",
+        "long as the steps with it, by the speeds of two runs of 100 steps, one right after the "
+        "other. The column of times says how far that came true.",
     ),
     "table3": Part(
         "The most frequent space groups, 90 % of the labels",
@@ -230,7 +230,7 @@ def in_order(parts: Sequence[str], seeds: int) -> list[tuple[Experiment, int]]:
     wanted: dict[tuple[Experiment, int], None] = {}
     for seed in range(seeds):
         for experiment in (e for name in PARTS if name in parts for e in PARTS[name].experiments):
-            if experiment.as_long_as:
-                wanted |= {(experiment.as_long_as, 0): None, (experiment.trial, 0): None}
+            if other := experiment.as_long_as:
+                wanted |= {(each, 0): None for each in (other, other.trial, experiment.trial)}
             wanted[experiment, seed] = None
     return list(wanted)

@@ -165,15 +165,19 @@ class Settings:
         return {seed: report for seed, report in found.items() if report}
 
     def _equal_time(self, experiment: Experiment) -> int | None:
-        """Steps that take as long as another experiment; None if none is named or timed yet."""
+        """Steps that take as long as another experiment; None if none is named or timed yet.
+
+        By two short runs, one right after the other: the speed of a machine changes in hours.
+        """
         other = experiment.as_long_as
         if other is None:
             return None
-        whole, trial = self.run(other, 0).report(), self.run(experiment.trial, 0).report()
-        if not (whole and trial):
+        trials = [self.run(each.trial, 0).report() for each in (other, experiment)]
+        times = [seconds_per_step(trial) for trial in trials if trial]
+        if len(times) < len(trials) or None in times:
             return None
-        seconds, per_step = training_seconds(whole), seconds_per_step(trial)
-        return None if seconds is None or per_step is None else max(1, round(seconds / per_step))
+        its, own = times
+        return max(1, round(self.run(other, 0).config.num_steps * its / own))
 
 
 def seconds_per_step(report: Report) -> float | None:

@@ -147,7 +147,8 @@ def test_runs_with_damaged_reports_are_told_as_not_finished(settings, tmp_path, 
 
 
 def test_equal_time_gives_steps_in_proportion_to_the_speeds(settings):
-    finish(settings, SUPERVISED, rate=90.0)
+    finish(settings, SUPERVISED, rate=1.0)  # at another time
+    finish(settings, SUPERVISED.trial, rate=90.0)
     assert not settings.run(WITHOUT_POOL, 0).ready
     finish(settings, WITHOUT_POOL.trial, rate=30.0)
     run = settings.run(WITHOUT_POOL, 1)
@@ -420,15 +421,16 @@ def test_a_run_that_fails_is_told_and_finished_ones_are_not_run_again(settings, 
     out, err = capfd.readouterr()
     name = settings.run(sgan, 0).name
     log = settings.run(sgan, 0).log
-    assert f"run 4 of 6: {name}; time left: about" in out
+    assert f"run 5 of 8: {name}; time left: about" in out
     assert f"{name} failed with exit code 2; the end of {log}:" in err
     assert "error: " in log.read_text()
     assert log.read_text().splitlines()[-1] in err
     assert "was left out" in err
-    assert "error: 2 runs failed" in err
+    assert "error: 3 runs failed" in err
     for path, when in before.items():
         assert path.stat().st_mtime_ns == when
-    assert list(settings.runs.glob("*.log")) == [log]
+    trial = settings.run(sgan.trial, 0).log
+    assert set(settings.runs.glob("*.log")) == {log, trial}
     rows = tables((tmp_path / "out" / "RESULTS.md").read_text())
     told = [row["top-1, %"] for row in rows["With and without the stem pool, at equal time"]]
     assert told == ["50.0 [48.0, 53.0]", "50.0 [48.0, 53.0]", "not run", "not run"]
