@@ -19,7 +19,6 @@ _PRESETS = {
     "tuned": {
         "model.balanced_start": True,
         "model.generator": "subpixel",
-        "loss.contrast": 0.5,
         "optimizer.supervised_learning_rate": 5e-4,
         # The game at the paper's rates: played faster, it holds up what is learnt about classes.
         "optimizer.unsupervised_learning_rate": 5e-6,
@@ -44,6 +43,13 @@ _PRESETS = {
         "loss.target_noise": 0.2,
     },
 }
+
+_CONTRAST = 0.025
+"""Weight of the contrast in an SGAN of `tuned`, times its share of labels.
+
+The fewer the labels, the sooner a network knows them by heart, and the more the unlabelled patterns
+have to say; with many labels much contrast only takes steps away from them.
+"""
 
 
 def get_config(
@@ -95,6 +101,8 @@ def get_config(
     config.loss = _loss()
     config.augmentation = _augmentation()
     config.update_from_flattened_dict(_PRESETS[preset])
+    if (method, preset) == ("sgan", "tuned"):
+        config.loss.contrast = _CONTRAST / label_fraction
     return config
 
 

@@ -23,6 +23,16 @@ _HARMLESS = _OF_THE_MACHINE | {
 }
 """Fields that do not change what is trained, so that a run may go on with other values."""
 
+_OF_AN_SGAN = {
+    "loss.contrast",
+    "loss.feature_matching",
+    "loss.target_noise",
+    "model.generator",
+    "optimizer.generator_learning_rate",
+    "optimizer.unsupervised_learning_rate",
+}
+"""Fields that change nothing in a run of the supervised method."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -58,9 +68,11 @@ class Identity:
             InputError: It is of a run with another config or data set.
         """
         old, new = _flatten(other.config), _flatten(self.config)
+        supervised = old.get("method") == new.get("method") == "supervised"
+        harmless = _HARMLESS | _OF_AN_SGAN if supervised else _HARMLESS
         changed = sorted(
             f"{field} (there {old.get(field)!r}, now {new.get(field)!r})"
-            for field in (old.keys() | new.keys()) - _HARMLESS
+            for field in (old.keys() | new.keys()) - harmless
             if old.get(field) != new.get(field)
         )
         if changed:

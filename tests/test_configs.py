@@ -67,6 +67,14 @@ def test_presets_hold_the_published_hyper_parameters():
     assert released.loss.target_noise == 0.2
 
 
+@pytest.mark.parametrize("task", ["bravais", "sg"])
+def test_contrast_weighs_less_the_more_labels_there_are(task):
+    weights = [load(f"{task}_{share}pct").loss.contrast for share in (5, 10, 25, 50)]
+    assert weights == pytest.approx([0.5, 0.25, 0.1, 0.05])
+    others = ("supervised", "sgan,paper", "sgan,released_code")
+    assert not any(load(f"{task}_10pct", arg).loss.contrast for arg in others)
+
+
 @pytest.mark.parametrize("arg", ["gan", "sgan,fast", "sgan,paper,more", "SGAN"])
 def test_unknown_argument_is_refused(arg):
     with pytest.raises(InputError, match=r"choose from|too many parts"):

@@ -45,6 +45,20 @@ def test_fields_that_do_not_change_the_result_may_change(tmp_path):
     workdir.check(tmp_path, identity_of(config))
 
 
+def test_what_only_an_sgan_has_binds_an_sgan_alone(tmp_path):
+    for method in ("supervised", "sgan"):
+        folder = tmp_path / method
+        folder.mkdir()
+        workdir.bind(folder, identity_of(base.get_config(method)))
+        config = base.get_config(method)
+        config.loss.contrast = 0.7
+        if method == "supervised":
+            workdir.check(folder, identity_of(config))
+        else:
+            with pytest.raises(InputError, match=r"another config: loss\.contrast"):
+                workdir.check(folder, identity_of(config))
+
+
 def test_another_data_set_is_refused(tmp_path):
     workdir.bind(tmp_path, identity_of())
     with pytest.raises(InputError, match=r"another data set \(there data-1, now data-2\)"):
