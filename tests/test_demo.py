@@ -39,9 +39,13 @@ def test_the_notebook_runs_from_the_first_cell_to_the_last(executed: nbformat.No
     assert pictures == 3
     assert "space group 136 (P42/mnm)" in printed[2]
     assert any("prior" in text for text in printed)
-    ranks = printed[-1].strip().splitlines()[-6:]
-    assert ranks[0].split() == ["rank", "lattice", "probability"]
-    assert sum(float(row.split()[-1].rstrip("%")) for row in ranks[1:]) <= 100.5
+    small, trained = (printed[-2].splitlines()[-6:], printed[-1].splitlines())
+    assert (trained[0], trained[7]) == ("bravais", "space_group")
+    for header, *ranks in (small, trained[1:7], trained[8:]):
+        assert header.split() == ["rank", "class", "probability"]
+        assert [row.split()[0] for row in ranks] == ["1", "2", "3", "4", "5"]
+        assert sum(float(row.split()[-1].rstrip("%")) for row in ranks) <= 100.5
+    assert [rows[2].split()[1] for rows in (trained, trained[7:])] == ["tP", "136"]
 
 
 def test_the_notebook_is_kept_without_outputs():
