@@ -12,12 +12,12 @@ from configs import base
 
 def get_config(arg: str = "") -> ConfigDict:
     """Builds the experiment; `arg` is [METHOD[,PRESET]]."""
-    config = base.get_config(arg, task="bravais_lattice", label_fraction=0.25, num_steps=700)
+    config = base.get_config(arg, task="bravais_lattice", label_fraction=0.25, num_steps=2_000)
     # Small batches: in this time more steps are worth more than smoother ones.
     config.batch_size = 16
     config.ema_decay = 0.99
-    config.optimizer.warmup_steps = 50
-    config.log_every = 25
-    config.eval_every = 100
-    config.checkpoint_every = 100
+    config.optimizer.warmup_steps = 100
+    config.log_every = 50
+    config.eval_every = 250
+    config.checkpoint_every = 250
     return config
