@@ -1,7 +1,7 @@
 """Bravais lattices of measured minerals in ten minutes on two cores.
 
 Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882; here on the open AMCSD instead of the ICSD.
-Expected: top-1 about 40 %, twice the prior's 20 % (always the most frequent lattice).
+Expected: top-1 about 50 %, the prior 20 % (always the most frequent lattice).
 Command: python -m sgan_jax.main --config=configs/quickstart.py[:supervised]
 """
 

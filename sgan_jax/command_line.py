@@ -25,7 +25,8 @@ def fail(message: str) -> NoReturn:
     """Ends the program with a short error and exit code 2."""
     # Reads that a failed one left behind, on threads of their own, have no more to say.
     sys.unraisablehook = threading.excepthook = lambda _: None
-    print(f"error: {message}", file=sys.stderr)
+    print(error := f"error: {message}", file=sys.stderr)
+    supervisor.note(error)
     _leave(supervisor.FAILED)
 
 

@@ -146,6 +146,16 @@ def supervised() -> Member | None:
     return Member(**told)
 
 
+def note(error: str) -> None:
+    """Leaves what this process says on the screen for its supervisor, if it has one.
+
+    When another process ends first, a library may end this one before it can say so itself by its
+    exit code.
+    """
+    if _MEMBER in os.environ and sys.stderr is not sys.__stderr__:
+        print(error, file=sys.__stderr__, flush=True)
+
+
 class _Child:
     """A process of the run, and what it has written without being shown."""
 
@@ -183,6 +193,10 @@ class _Child:
     def lost_touch(self) -> bool:
         """Whether it ended because another process had."""
         return self.code == LOST_TOUCH or any(_OTHER_DIED in line for line in self._written())
+
+    def has_said_why(self) -> bool:
+        """Whether it has left an error."""
+        return any(line.startswith("error: ") for line in self._written())
 
     def reason(self) -> str:
         """Why it failed; what it wrote last is put on the screen where nothing else tells."""
@@ -230,6 +244,8 @@ def _child(member: Member, *, shown: bool) -> Iterator[_Child]:
             yield child
         finally:
             child.stop()
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 def _forward_signals(children: list[_Child]) -> set[int]:
@@ -250,7 +266,8 @@ def _explain(children: list[_Child]) -> None:
     """Says why the run failed, unless the process on the screen has said so."""
     failed = [c for c in children if c.code not in {0, PREEMPTED} and not c.stopped]
     causes = [child for child in failed if not child.lost_touch()]
-    if children[0] in causes and not children[0].killed:
+    shown = children[0]
+    if shown in failed and (shown.has_said_why() or (shown in causes and not shown.killed)):
         return
     for child in causes or failed:
         print(f"error: {child.name} {child.reason()}", file=sys.stderr)

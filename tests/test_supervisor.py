@@ -1,6 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
 from data_gen.errors import InputError
+from sgan_jax import supervisor
 from sgan_jax.supervisor import Member, members
 
 TASK = {
@@ -61,3 +65,29 @@ def test_a_batch_script_outside_of_srun_is_an_ordinary_run():
 def test_flags_that_do_not_fit_together(flags, words):
     with pytest.raises(InputError, match=words):
         members(*flags, {})
+
+
+ENDED = """
+import os, sys
+from sgan_jax import supervisor
+supervisor.supervised()
+if {says}:
+    print("error: this is why", file=sys.stderr)
+    supervisor.note("error: this is why")
+print("distributed service detected fatal errors", file=sys.__stderr__, flush=True)
+os.abort()
+"""
+
+
+@pytest.mark.parametrize(("says", "words"), [(True, "this is why"), (False, "process 0 of 2")])
+def test_one_error_is_told_of_a_process_that_a_library_ends(says, words, capfd, monkeypatch):
+    start = subprocess.Popen
+
+    def started(_, **options):
+        return start([sys.executable, "-c", ENDED.format(says=says)], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    monkeypatch.setattr(supervisor, "_forward_signals", lambda _: set())
+    assert supervisor.supervise([Member("host:1", 0, 2)]) == supervisor.FAILED
+    (error,) = (e for e in capfd.readouterr().err.splitlines() if e.startswith("error: "))
+    assert words in error
