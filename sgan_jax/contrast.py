@@ -15,8 +15,7 @@ from sgan_jax import rng
 from sgan_jax.relatives import Draw, make_relatives
 
 _TEMPERATURE = 0.2
-"""Chosen among few values, in the range of Chen et al., on validation patterns of
-configs/bravais_10pct.py."""
+"""In the range of Chen et al.; not tuned here."""
 _TINY = 1e-12
 
 
