@@ -29,12 +29,10 @@ from data_gen.errors import InputError, StructureError
 from data_gen.pattern_files import save
 from data_gen.sources import Parsed, PymatgenSource, Record, open_sources
 from data_gen.spec import DatasetSpec
-from data_gen.summary import SUMMARY_FILE
 from data_gen.write_cif import cif_text
 from sgan_jax import command_line
 from sgan_jax.compositions import atom_shares
-from sgan_jax.dataset_index import dataset_index
-from sgan_jax.records import Records
+from sgan_jax.dataset_index import open_dataset
 
 _PROTOTYPES = ("pymatgen.analysis.prototypes", "aflow_prototypes.json.gz")
 
@@ -81,9 +79,7 @@ def known(sources: str, data_dir: Path) -> Float32[np.ndarray, "n elements"]:
         sources: See `data_gen.sources.open_sources`.
         data_dir: Where data sets are.
     """
-    builder = build(DatasetSpec(sources), data_dir)
-    built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
-    index = dataset_index(Records(builder), built["fingerprint"])
+    index = open_dataset(build(DatasetSpec(sources), data_dir)).index
     return compositions(set(map(str, index.formulas)))
 
 

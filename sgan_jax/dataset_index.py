@@ -10,13 +10,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tensorflow_datasets as tfds
 from jaxtyping import Bool, Int32, Shaped, UInt8, UInt32
 from numpy.dtypes import StringDType
 
 from data_gen.claim import claim
 from data_gen.parallel import map_pieces
+from data_gen.summary import SUMMARY_FILE
 from sgan_jax.records import ROWS_PER_PIECE, Records
 
 INDEX_FILE = "index.npz"
@@ -50,6 +53,35 @@ class Index:
         """This index and another behind it."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
         return Index(*map(np.concatenate, pairs))
+
+
+@dataclass(frozen=True, eq=False)
+class OpenDataset:
+    """A built data set, ready to be read.
+
+    Attributes:
+        records: Its examples.
+        index: Everything in them but the patterns.
+        summary: What is told of its making, its `fingerprint` among it.
+    """
+
+    records: Records
+    index: Index
+    summary: dict[str, Any]
+
+
+def open_dataset(builder: tfds.core.DatasetBuilder) -> OpenDataset:
+    """Opens a data set that is built.
+
+    Args:
+        builder: The data set.
+
+    Raises:
+        InputError: As `dataset_index` and `Records` do.
+    """
+    records = Records(builder)
+    summary = json.loads((records.folder / SUMMARY_FILE).read_text())
+    return OpenDataset(records, dataset_index(records, summary["fingerprint"]), summary)
 
 
 def dataset_index(records: Records, fingerprint: str) -> Index:

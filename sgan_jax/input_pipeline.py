@@ -5,7 +5,6 @@ The batches are the same to the last bit.
 """
 
 import itertools
-import json
 import logging
 import math
 import re
@@ -24,7 +23,6 @@ from data_gen.builder import build
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
 from data_gen.spec import DatasetSpec
-from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
 from sgan_jax import processes, splits
 from sgan_jax.augmentation.crystals import crystal_table
@@ -32,7 +30,7 @@ from sgan_jax.augmentation.effects import EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.compositions import atom_shares
 from sgan_jax.config import classes_of
-from sgan_jax.dataset_index import Index, Texts, dataset_index
+from sgan_jax.dataset_index import Index, Texts, open_dataset
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
 from sgan_jax.grids import GRIDS
 from sgan_jax.memory import available_memory
@@ -193,12 +191,12 @@ def read(
     Raises:
         InputError: The data set is damaged, or a set that training or evaluation needs is empty.
     """
-    records, index, built = _opened(builder)
-    class_list = classes_of(config, np.bincount(index.space_groups, minlength=231))
-    kept = _is_wanted(index, class_list, config)
-    index = index.select(kept)
+    opened = open_dataset(builder)
+    class_list = classes_of(config, np.bincount(opened.index.space_groups, minlength=231))
+    kept = _is_wanted(opened.index, class_list, config)
+    index = opened.index.select(kept)
     found = _Chosen(
-        examples=records,
+        examples=opened.records,
         rows=np.flatnonzero(kept),
         index=index,
         split=splits.split(
@@ -211,11 +209,11 @@ def read(
         ),
         n_left_out=int((~kept).sum()),
         n_known=0,
-        fingerprint=built["fingerprint"],
-        rejected=built["rejected_by_reason"],
+        fingerprint=opened.summary["fingerprint"],
+        rejected=opened.summary["rejected_by_reason"],
     )
     if unlabelled is not None:
-        found = _with_unlabelled(found, records, unlabelled, class_list, config)
+        found = _with_unlabelled(found, opened.records, unlabelled, class_list, config)
     return _dataset(found, class_list, config)
 
 
@@ -241,19 +239,19 @@ def _with_unlabelled(
     config: ConfigDict,
 ) -> _Chosen:
     """Adds the examples of another data set, none of them labelled."""
-    more_records, more, built = _opened(unlabelled)
-    wanted = _is_wanted(more, class_list, config)
-    kept = wanted & ~_is_known(more, found.index, found.split, config)
+    more = open_dataset(unlabelled)
+    wanted = _is_wanted(more.index, class_list, config)
+    kept = wanted & ~_is_known(more.index, found.index, found.split, config)
     first = len(found.index.ids)
     return _Chosen(
-        examples=JoinedExamples(records, more_records),
+        examples=JoinedExamples(records, more.records),
         rows=np.concatenate([found.rows, len(records) + np.flatnonzero(kept)]),
-        index=found.index.followed_by(more.select(kept)),
+        index=found.index.followed_by(more.index.select(kept)),
         split=found.split.with_unlabelled(first + np.arange(kept.sum())),
         n_left_out=found.n_left_out + int((~wanted).sum()),
         n_known=int((wanted & ~kept).sum()),
-        fingerprint=f"{found.fingerprint}+{built['fingerprint']}",
-        rejected=dict(Counter(found.rejected) + Counter(built["rejected_by_reason"])),
+        fingerprint=f"{found.fingerprint}+{more.summary['fingerprint']}",
+        rejected=dict(Counter(found.rejected) + Counter(more.summary["rejected_by_reason"])),
     )
 
 
@@ -280,13 +278,6 @@ def _dataset(found: _Chosen, class_list: ClassList, config: ConfigDict) -> Datas
     )
     _warn_of_missing_labels(dataset)
     return dataset
-
-
-def _opened(builder: tfds.core.DatasetBuilder) -> tuple[Records, Index, dict[str, Any]]:
-    """The examples of a data set, their index, and the summary of its making."""
-    built = json.loads((Path(builder.data_dir) / SUMMARY_FILE).read_text())
-    records = Records(builder)
-    return records, dataset_index(records, built["fingerprint"]), built
 
 
 def _is_wanted(index: Index, class_list: ClassList, config: ConfigDict) -> Bool[np.ndarray, " n"]:

@@ -6,7 +6,6 @@ measurements with all effects that evaluation has, each crystal's always the sam
 """
 
 import contextlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +19,12 @@ from data_gen.builder import build
 from data_gen.errors import InputError, StructureError
 from data_gen.instrument import INSTRUMENTS
 from data_gen.spec import DatasetSpec
-from data_gen.summary import SUMMARY_FILE
 from data_gen.symmetry import ClassList
 from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EVALUATED
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.classifier import MOST_AT_ONCE, Classifier
-from sgan_jax.dataset_index import Texts, dataset_index
+from sgan_jax.dataset_index import Texts, open_dataset
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
 from sgan_jax.prefetch import ahead
 from sgan_jax.records import Patterns, Records, StreamedPatterns
@@ -111,22 +109,18 @@ def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | s
     Raises:
         InputError: The sources or the folder cannot be used, or no crystal can be asked about.
     """
-    builder = build(spec, data_dir)
-    folder = Path(builder.data_dir)
-    built = json.loads((folder / SUMMARY_FILE).read_text())
-    records = Records(builder)
-    index = dataset_index(records, built["fingerprint"])
+    opened = open_dataset(build(spec, data_dir))
     class_list = _class_list(classifier)
-    known = class_list.index_of_space_group[index.space_groups] >= 0
-    left_out = Counter(index.space_groups[~known].tolist())
+    known = class_list.index_of_space_group[opened.index.space_groups] >= 0
+    left_out = Counter(opened.index.space_groups[~known].tolist())
     if not known.any():
         raise InputError(
             f"none of the {len(known):,} crystals is of a class of the model; their space groups "
             f"are {', '.join(map(str, sorted(left_out)))}; name other sources or another --model"
         )
-    patterns, axis = _simulated(classifier, spec, records, np.flatnonzero(known))
+    patterns, axis = _simulated(classifier, spec, opened.records, np.flatnonzero(known))
     rows, logits, reasons = ask(classifier, patterns)
-    found = index.select(known)
+    found = opened.index.select(known)
     return Trial(
         class_list=class_list,
         axis=axis,
@@ -136,9 +130,11 @@ def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | s
         space_groups=found.space_groups[rows],
         formulas=found.formulas[rows],
         left_out=dict(sorted(left_out.items())),
-        rejected_by_reason=dict((Counter(built["rejected_by_reason"]) + reasons).most_common()),
-        folder=folder,
-        fingerprint=built["fingerprint"],
+        rejected_by_reason=dict(
+            (Counter(opened.summary["rejected_by_reason"]) + reasons).most_common()
+        ),
+        folder=opened.records.folder,
+        fingerprint=opened.summary["fingerprint"],
     )
 
 
