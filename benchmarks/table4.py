@@ -1,17 +1,26 @@
 """The paper's Table 4 on open data: `python -m benchmarks.table4 --sources=amcsd,mp_icsd.tar.gz`.
 
 Trains every cell of the matrix that is not finished, one after another, and after each writes
-`RESULTS.md` and its pictures anew from the runs' `report.json`. Stopped and started again, it goes
+`RESULTS.md` and its pictures anew from the runs' `report.json`. Without a finished run of these
+settings nothing is written, so that no page of others is lost. Stopped and started again, it goes
 on where it was.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table4_cells, table4_figures, table4_page, table4_runs
-from benchmarks.table4_matrix import DECIDED, MORE_UNLABELLED, PARTS, in_order
+from benchmarks.table4_matrix import (
+    DECIDED,
+    MORE_UNLABELLED,
+    PARTS,
+    PRESETS_PART,
+    fields_of_presets,
+    in_order,
+)
 from benchmarks.table4_settings import Settings
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
@@ -66,23 +75,23 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
     if options.seeds < 1:
         raise InputError(f"--seeds={options.seeds}: give at least 1")
-    _check_fields(fields)
     more = options.unlabelled_sources
     settings = Settings(
         options.sources, options.data_dir, options.runs, options.steps, tuple(fields), more
     )
-    failed = []
-    if options.write_only:
+    parts = options.only or settings.parts
+    if MORE_UNLABELLED in parts and not more:
+        raise InputError(f"--only={MORE_UNLABELLED} wants --unlabelled_sources=PATH[,PATH]")
+    _check_fields(fields, parts)
+    wanted = [] if options.write_only else in_order(parts, options.seeds)
+    table4_runs.check(settings, wanted)
+    _make_folder(options.out)
+
+    def write_all() -> None:
         write(settings, options.seeds, options.out)
-    else:
-        parts = options.only or settings.parts
-        if MORE_UNLABELLED in parts and not more:
-            raise InputError(f"--only={MORE_UNLABELLED} wants --unlabelled_sources=PATH[,PATH]")
-        failed = table4_runs.train_all(
-            settings,
-            in_order(parts, options.seeds),
-            lambda: write(settings, options.seeds, options.out),
-        )
+
+    failed = table4_runs.train_all(settings, wanted, write_all) if wanted else []
+    write_all()
     print(options.out / PAGE)
     _tell_of_others(settings)
     if failed:
@@ -90,13 +99,31 @@ def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
     return FAILED if failed else 0
 
 
-def _check_fields(fields: Sequence[str]) -> None:
+def _check_fields(fields: Sequence[str], parts: Sequence[str]) -> None:
+    of_presets = fields_of_presets() if PRESETS_PART in parts else frozenset()
     for field in fields:
         name = field.removeprefix("--config.").partition("=")[0]
         if name in DECIDED:
             raise InputError(
                 f"{field}: the matrix decides config.{name}; leave it out, or see --help"
             )
+        if name in of_presets:
+            raise InputError(
+                f"{field}: the presets differ by config.{name}, and part {PRESETS_PART} compares "
+                "them; name other parts with --only"
+            )
+
+
+def _make_folder(out: Path) -> None:
+    """Made before hours of training, if it can be."""
+    pictures = out / PICTURES
+    try:
+        pictures.mkdir(parents=True, exist_ok=True)
+        writable = os.access(pictures, os.W_OK) and os.access(out, os.W_OK)
+    except OSError as error:
+        raise InputError(f"--out={out}: {error.strerror}: name another folder") from error
+    if not writable:
+        raise InputError(f"--out={out} cannot be written to: name another folder")
 
 
 def write(settings: Settings, seeds: int, out: Path) -> None:
@@ -105,17 +132,18 @@ def write(settings: Settings, seeds: int, out: Path) -> None:
     Args:
         settings: Of the runs.
         seeds: How many of each cell there are to be.
-        out: Folder of the page.
+        out: Folder of the page, with that of the pictures in it.
 
     Raises:
-        InputError: The folder cannot be written.
+        InputError: There is no report.
     """
     cells = table4_cells.read(settings)
-    try:
-        (out / PICTURES).mkdir(parents=True, exist_ok=True)
-        captions = table4_figures.draw(cells, out / PICTURES)
-    except OSError as error:
-        raise InputError(f"--out={out}: {error.strerror}: name another folder") from error
+    if not table4_cells.finished(cells.values()):
+        raise InputError(
+            f"--runs={settings.runs} has no finished run of these settings: give --sources, "
+            "--steps and all else as when they were run; nothing was written"
+        )
+    captions = table4_figures.draw(cells, out / PICTURES)
     pictures = {f"{PICTURES.as_posix()}/{name}": text for name, text in captions.items()}
     save(out / PAGE, table4_page.page(settings, cells, pictures, seeds).encode())
 

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from benchmarks.table4_matrix import PARTS, Experiment, in_order, reference, rows_of
+from benchmarks.table4_matrix import (
+    PAPERS,
+    PARTS,
+    Experiment,
+    Terms,
+    in_order,
+    reference,
+    rows_of,
+)
 from benchmarks.table4_settings import Report, Settings
 from sgan_jax.config import DEFAULT_CLASSES, classes_of
 from sgan_jax.paper import paper_figures
@@ -122,9 +130,9 @@ def read(settings: Settings) -> dict[Experiment, Cell]:
     }
 
 
-def rows(cells: Cells, task: str, *changes: str) -> list[Cell]:
+def rows(cells: Cells, task: str, terms: Terms = PAPERS) -> list[Cell]:
     """The cells of one task of the paper's Table 4."""
-    return [cells[experiment] for experiment in rows_of(task, *changes)]
+    return [cells[experiment] for experiment in rows_of(task, terms)]
 
 
 def all_labels(cells: Cells, task: str) -> Cell:
@@ -132,9 +140,9 @@ def all_labels(cells: Cells, task: str) -> Cell:
     return cells[reference(task)]
 
 
-def comparisons(cells: Cells, task: str, *changes: str) -> list[Comparison]:
+def comparisons(cells: Cells, task: str, terms: Terms = PAPERS) -> list[Comparison]:
     """The two methods side by side, by share of the labels."""
-    found = rows(cells, task, *changes)
+    found = rows(cells, task, terms)
     by_method: dict[str, dict[float, Cell]] = {"supervised": {}, "sgan": {}}
     for cell in found:
         by_method[cell.experiment.method][cell.config.label_fraction] = cell
@@ -176,7 +184,8 @@ def _difference(one: Estimate, other: Estimate) -> Estimate:
     """With both 95 % intervals in quadrature (R. G. Newcombe, Stat. Med. 17 (1998) 873).
 
     That is for independent test sets. On the same one both are right or wrong about the same
-    patterns more often than by chance, so the interval is rather too wide.
+    patterns more often than by chance, so it is rather too wide, as far as the patterns go. How
+    much another seed would differ is not in it.
     """
     value = one.value - other.value
     down = math.hypot(one.value - one.low, other.high - other.value)

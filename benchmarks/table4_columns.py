@@ -1,5 +1,6 @@
 """The columns of the tables of `benchmarks.table4`, by their headings."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -62,6 +63,20 @@ def _steps(cell: Cell, _: Cells) -> str:
     return ", ".join(f"{steps:,}" for steps in sorted({r["steps"] for r in cell.reports.values()}))
 
 
+def _passes(cell: Cell, _: Cells) -> str:
+    labelled = cell.mean("dataset", "n_labelled")
+    if labelled is None:
+        return ""
+    return f"{cell.config.num_steps * cell.config.batch_size / labelled:,.0f}"
+
+
+def _diversity(cell: Cell, _: Cells) -> str:
+    told = (report["diversity"] for report in cell.reports.values())
+    found = [made for made in told if made and None not in made.values()]
+    means = (statistics.fmean(made[which] for made in found) for which in ("generated", "real"))
+    return " / ".join(f"{mean:.2f}" for mean in means) if found else ""
+
+
 def _losses(cell: Cell, _: Cells) -> str:
     config = cell.config
     names = ["cross-entropy"]
@@ -115,6 +130,8 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "test patterns": _count("n_test"),
     "method": lambda cell, _: SHORT_METHODS[cell.experiment.method],
     "losses": _losses,
+    "passes": _passes,
+    "diversity, generated / real": _diversity,
     "preset": lambda cell, _: cell.experiment.preset,
     "stem pool": lambda cell, _: "yes" if cell.config.model.stem_pool else "no",
     "space groups": _space_groups,

@@ -8,14 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.table4_cells import Cell, Cells, Comparison, all_labels, comparisons, rows
-from benchmarks.table4_matrix import TASKS
+from benchmarks.table4_matrix import CONTRAST, PAPERS, TASKS, Terms
 from benchmarks.table4_settings import Report
 from sgan_jax import figures
 from sgan_jax.wording import SHORT_METHODS
 
 _COLOURS = {"bravais": figures.BLUE, "sg": figures.VERMILION}
 _SHARES = (5, 10, 25, 50, 90)
-_STYLES = {"sgan": ("o", "-"), "supervised": ("s", (0, (4, 2)))}
+_CURVES: dict[str, tuple[str, Terms, dict]] = {
+    SHORT_METHODS["sgan"]: ("sgan", PAPERS, {"marker": "o", "ls": "-"}),
+    SHORT_METHODS["supervised"]: ("supervised", PAPERS, {"marker": "s", "ls": (0, (4, 2))}),
+    "SGAN with contrast": ("sgan", CONTRAST, {"marker": "D", "ls": ":"}),
+}
+"""Method, terms and look of each curve of a task, by its name."""
+
 _PAPERS = 0.3
 """Opacity of what is the paper's."""
 
@@ -35,12 +41,13 @@ def draw(cells: Cells, folder: Path) -> dict[str, str]:
             accuracy_by_labels(cells),
             "Figure 9 of the paper: accuracy against the share of labels, split at random. Bars: "
             "the 95 % interval of one seed, or the standard deviation of several. Faint: the "
-            "paper's figures, on the ICSD.",
+            "paper's figures, on the ICSD. Contrast: a loss that the paper has not.",
         ),
         "label_efficiency.png": (
             label_efficiency(cells),
             "Labels with which the supervised network is as good as the SGAN. Arrows: at least so "
-            "many, since its curve ends there. Faint: from the paper's figures.",
+            "many, since its curve ends there, or at most so many, since it begins there. Faint: "
+            "from the paper's figures.",
         ),
     }
     for task, name in TASKS.items():
@@ -65,19 +72,25 @@ def draw(cells: Cells, folder: Path) -> dict[str, str]:
 @figures.styled
 def accuracy_by_labels(cells: Cells) -> Figure | None:
     """Accuracy against labels: both methods and tasks, and the paper's; None without a run."""
-    by_task = {task: rows(cells, task) for task in TASKS}
-    if not any(cell.reports for found in by_task.values() for cell in found):
+    by_curve = {
+        (task, curve): [
+            cell for cell in rows(cells, task, terms) if cell.experiment.method == method
+        ]
+        for task in TASKS
+        for curve, (method, terms, _) in _CURVES.items()
+    }
+    if not any(cell.reports for found in by_curve.values() for cell in found):
         return None
     figure = Figure(figsize=(7.4, 4.6))
     axes = figure.add_subplot()
-    for task, name in TASKS.items():
-        for method, (marker, line) in _STYLES.items():
-            found = [cell for cell in by_task[task] if cell.experiment.method == method]
-            look = {"color": _COLOURS[task], "marker": marker, "ls": line, "ms": 4.5}
+    for (task, curve), found in by_curve.items():
+        _, terms, line = _CURVES[curve]
+        look = {"color": _COLOURS[task], "ms": 4.5, **line}
+        if terms == PAPERS:
             papers = [(_share(cell), 100 * cell.paper["top1"]) for cell in found if cell.paper]
             axes.plot(*zip(*papers, strict=True), **look, alpha=_PAPERS)
-            axes.plot([], [], **look, label=f"{name}, {SHORT_METHODS[method]}")
-            _curve(axes, found, look)
+        axes.plot([], [], **look, label=f"{TASKS[task]}, {curve}")
+        _curve(axes, found, look)
     axes.plot([], [], color=figures.GREY, alpha=_PAPERS, marker="o", label="faint: the paper")
     _label_axis(axes.set_xscale, axes.set_xticks)
     axes.set(xlabel="labels (% of all patterns)", ylabel="top-1 accuracy (%)", ylim=(0, 100))
@@ -100,7 +113,11 @@ def _curve(axes: Axes, found: Sequence[Cell], look: dict) -> None:
 def label_efficiency(cells: Cells) -> Figure | None:
     """Labels that the supervised network needs against those of the SGAN; None without a pair."""
     by_task = {task: comparisons(cells, task) for task in TASKS}
-    if not any(one.needed for found in by_task.values() for one in found):
+    contrasts = {task: comparisons(cells, task, CONTRAST) for task in TASKS}
+    every = [
+        one for compared in (by_task, contrasts) for found in compared.values() for one in found
+    ]
+    if not any(one.needed for one in every):
         return None
     figure = Figure(figsize=(7.4, 3.9))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -110,10 +127,12 @@ def label_efficiency(cells: Cells) -> Figure | None:
         for times, label, shift in ((1, "as many", -11), (2, "twice as many", 5)):
             axes.plot(ends, times * ends, color=figures.GREY, lw=0.7, ls=(0, (4, 3)))
             _along(axes, (12, 12 * times), label, shift)
-        _needed(axes, by_task[task], colour)
+        _needed(axes, by_task[task], {"color": colour})
+        _needed(axes, contrasts[task], {"color": colour, "mfc": "white", "ls": ":"})
         papers = [(100 * one.share, 100 * one.paper_needed.high) for one in by_task[task]]
         axes.plot(*zip(*papers, strict=True), "o-", color=colour, ms=4.5, alpha=_PAPERS)
         axes.plot([], [], "o-", color=colour, ms=4.5, label="here")
+        axes.plot([], [], "o:", color=colour, mfc="white", ms=4.5, label="with contrast")
         axes.plot([], [], "o-", color=colour, ms=4.5, alpha=_PAPERS, label="the paper")
         axes.legend(loc="lower right")
         axes.set_title(name)
@@ -139,14 +158,14 @@ def _along(axes: Axes, point: tuple[float, float], text: str, shift: float) -> N
     )
 
 
-def _needed(axes: Axes, found: Sequence[Comparison], colour: str) -> None:
+def _needed(axes: Axes, found: Sequence[Comparison], look: dict) -> None:
     known = [(100 * one.share, *one.needed) for one in found if one.needed]
     exact = [(x, 100 * low) for x, low, high in known if low == high]
-    axes.plot(*(zip(*exact, strict=True) if exact else ((), ())), "o-", color=colour, ms=4.5)
+    axes.plot(*(zip(*exact, strict=True) if exact else ((), ())), marker="o", ms=4.5, **look)
     for x, low, high in known:
         if low != high:
             beyond = np.isinf(high)
-            axes.plot(x, 100 * (low if beyond else high), "^" if beyond else "v", color=colour)
+            axes.plot(x, 100 * (low if beyond else high), marker="^" if beyond else "v", **look)
 
 
 def _label_axis(set_scale: Callable, set_ticks: Callable) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from configs.base import get_config
 from sgan_jax import wording
 from sgan_jax.config import DEFAULT_PRESET, PRESETS
+from sgan_jax.workdir import flatten
 
 TASKS = {
     "bravais": wording.TASKS["bravais_lattice"],
@@ -78,19 +80,48 @@ class Part:
     note: str = ""
 
 
-def rows_of(task: str, *changes: str) -> tuple[Experiment, ...]:
+@dataclass(frozen=True)
+class Terms:
+    """On which terms the two methods are compared.
+
+    Attributes:
+        words: For titles.
+        supervised: Fields of the supervised network that differ from the configs, `FIELD=VALUE`.
+        sgan: Those of the SGAN.
+    """
+
+    words: str
+    supervised: tuple[str, ...] = ()
+    sgan: tuple[str, ...] = ()
+
+
+NO_CONTRAST = "loss.contrast=0.0"
+RELATIVES = "data.relatives=True"
+BY_FORMULA = "data.split_by=formula"
+
+PAPERS = Terms("split at random", sgan=(NO_CONTRAST,))
+CONTRAST = Terms("the SGAN with contrast of relatives")
+ALL_RELATIVES = Terms("both with relatives", (RELATIVES,), (RELATIVES,))
+FORMULA = Terms("split by formula", (BY_FORMULA,), (BY_FORMULA, NO_CONTRAST))
+
+_SHARES = (5, 10, 25, 50)
+_METHODS = ("supervised", "sgan")
+
+
+def rows_of(task: str, terms: Terms = PAPERS) -> tuple[Experiment, ...]:
     """The rows of the paper's Table 4 for one task.
 
     Args:
         task: `bravais` or `sg`, as configs are named.
-        changes: Fields that differ from the configs, as `FIELD=VALUE`.
+        terms: On which the two methods are compared.
     """
+    changes = {"supervised": terms.supervised, "sgan": terms.sgan}
     paired = [
-        Experiment(f"{task}_{share}pct", method, changes=changes)
-        for share in (5, 10, 25, 50)
-        for method in ("supervised", "sgan")
+        Experiment(f"{task}_{share}pct", method, changes=changes[method])
+        for share in _SHARES
+        for method in _METHODS
     ]
-    return (*paired, reference(task, *changes))
+    return (*paired, reference(task, *terms.supervised))
 
 
 def reference(task: str, *changes: str) -> Experiment:
@@ -98,14 +129,15 @@ def reference(task: str, *changes: str) -> Experiment:
     return Experiment(f"{task}_90pct", "supervised", changes=changes)
 
 
-_NO_CONTRAST = ("loss.contrast=0.0",)
 _NO_GAME = ("optimizer.unsupervised_learning_rate=0.0", "optimizer.generator_learning_rate=0.0")
 
 
-def _losses(share: int) -> tuple[Experiment, ...]:
+def _losses(task: str, share: int) -> tuple[Experiment, ...]:
     """The same labels with more and more losses."""
-    config = f"bravais_{share}pct"
-    sgan = (Experiment(config, "sgan", changes=changes) for changes in (_NO_CONTRAST, _NO_GAME, ()))
+    config = f"{task}_{share}pct"
+    sgan = [Experiment(config, "sgan", changes=changes) for changes in ((NO_CONTRAST,), ())]
+    if task == "bravais" and share <= 10:  # where unlabelled patterns have the most to say
+        sgan.insert(1, Experiment(config, "sgan", changes=_NO_GAME))
     return (Experiment(config, "supervised"), *sgan)
 
 
@@ -134,51 +166,56 @@ DECIDED = (
 )
 """Fields that nobody else may set: the rows differ by them, or options name them."""
 
+PRESETS_PART = "presets"
+"""The part that compares the presets."""
+
 MORE_UNLABELLED = "more_unlabelled"
 """The part that wants further structures."""
 
-BY_FORMULA = "data.split_by=formula"
-RELATIVES = "data.relatives=True"
+_LABELLED = ("labels", "labelled patterns", "passes", "method")
+_PRESET = ("task", "method", "preset", "steps")
 _TOP1 = ("seeds", "top-1, %", "prior, %")
 _REST = ("top-5 / prior, %", "crystal system / prior, %")
 _SURE = ("calibration error, %",)
+_MADE = ("diversity, generated / real",)
 _GROUP = ("extinction group / prior, %",)
 
 PARTS = {
     "bravais": Part(
         "Bravais lattice, split at random",
         rows_of("bravais"),
-        ("labels", "labelled patterns", "method", *_TOP1, "paper, %", *_REST, *_SURE),
+        (*_LABELLED, *_TOP1, "paper, %", *_REST, *_SURE, *_MADE),
     ),
     "space_group": Part(
         "Space group, split at random",
         rows_of("sg"),
-        ("labels", "labelled patterns", "method", *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE),
+        (*_LABELLED, *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE, *_MADE),
+    ),
+    "losses": Part(
+        "What each loss brings, split at random",
+        tuple(row for task in TASKS for share in _SHARES for row in _losses(task, share)),
+        ("task", "labels", "losses", *_TOP1, *_REST, *_GROUP, *_SURE, *_MADE),
+        "Cross-entropy: of labelled patterns. Game: between discriminator and generator, the "
+        "paper's SGAN. Contrast: which imagined relatives are of the same unlabelled crystal, "
+        "which the paper has not (`sgan_jax/contrast.py`). Relatives are knowledge that the "
+        "supervised network of this table has not; in the next table it has them too.",
     ),
     "relatives": Part(
         "Labelled patterns of relatives, split at random",
-        (*rows_of("bravais", RELATIVES), *rows_of("sg", RELATIVES)),
+        (*rows_of("bravais", ALL_RELATIVES), *rows_of("sg", ALL_RELATIVES)),
         ("task", "labels", "method", *_TOP1, "without, %", *_REST, *_GROUP, *_SURE),
         "In every step each labelled crystal is replaced by an imagined relative: the same space "
         "group, another cell and other intensities (`sgan_jax/relatives.py`). Both methods have "
-        "them here; in the tables above labelled crystals are as they are.",
-    ),
-    "losses": Part(
-        "What each loss brings",
-        (*_losses(5), *_losses(10)),
-        ("labels", "losses", *_TOP1, *_REST, *_SURE),
-        "Bravais lattice, split at random. Cross-entropy: of labelled patterns. Game: between "
-        "discriminator and generator, the paper's SGAN. Contrast: which relatives are of the same "
-        "unlabelled crystal, which the paper has not (`sgan_jax/contrast.py`).",
+        "them here, and the SGAN has the contrast as well.",
     ),
     "formula": Part(
         "Split by formula",
-        (*rows_of("bravais", BY_FORMULA), *rows_of("sg", BY_FORMULA)),
+        (*rows_of("bravais", FORMULA), *rows_of("sg", FORMULA)),
         ("task", "labels", "method", *_TOP1, "at random, %", *_REST, *_GROUP, *_SURE),
         "No composition is both in the test set and outside it: what a new material asks. The "
         "paper split at random.",
     ),
-    "presets": Part(
+    PRESETS_PART: Part(
         "Presets, 10 % of the labels",
         tuple(
             Experiment(config, method, preset)
@@ -186,7 +223,8 @@ PARTS = {
             for method in ("supervised", "sgan")
             for preset in PRESETS
         ),
-        ("task", "method", "preset", "steps", *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE),
+        (*_PRESET, *_TOP1, "paper, %", *_REST, *_GROUP, *_SURE, *_MADE),
+        "The SGAN of `tuned` has the contrast of relatives beside the paper's losses.",
     ),
     "stem_pool": Part(
         "With and without the stem pool, at equal time",
@@ -210,14 +248,26 @@ PARTS = {
         "More unlabelled structures",
         tuple(
             replace(experiment, more_unlabelled=True)
-            for experiment in (*rows_of("bravais"), *rows_of("sg"))
+            for task in TASKS
+            for experiment in rows_of(task, CONTRAST)
             if experiment.method == "sgan"
         ),
         ("task", "labels", "unlabelled patterns", *_TOP1, "without them, %", *_REST, *_SURE),
-        "SGAN, split at random. The structures of --unlabelled_sources are all unlabelled.",
+        "SGAN with contrast, split at random. The structures of --unlabelled_sources are all "
+        "unlabelled.",
     ),
 }
 """By name, in the order in which they are run."""
+
+
+def fields_of_presets() -> frozenset[str]:
+    """Names of the fields by which the presets of a method differ."""
+    names = set()
+    for method in _METHODS:
+        configs = (get_config(f"{method},{preset}") for preset in PRESETS)
+        one, *others = (flatten(config.to_dict()) for config in configs)
+        names |= {name for name in one for other in others if other[name] != one[name]}
+    return frozenset(names)
 
 
 def in_order(parts: Sequence[str], seeds: int) -> list[tuple[Experiment, int]]:

@@ -17,31 +17,45 @@ from benchmarks.table4_cells import (
     finished,
 )
 from benchmarks.table4_columns import accuracy, row
-from benchmarks.table4_matrix import BY_FORMULA, PARTS, RELATIVES, TASKS, in_order
+from benchmarks.table4_matrix import (
+    ALL_RELATIVES,
+    CONTRAST,
+    FORMULA,
+    PAPERS,
+    PARTS,
+    TASKS,
+    Terms,
+    in_order,
+)
 from benchmarks.table4_settings import Report, Run, Settings
 from benchmarks.tables import markdown
 from sgan_jax.report_sections import short
 from sgan_jax.wording import points, share
 
 _EXPLANATION = """\
-Accuracies are shares of the test patterns, none of which is trained on. With one seed, brackets
-hold the 95 % interval over the test patterns; with several, figures are means and ± is their
-standard deviation over the seeds, each of which has a split of its own. Prior: always naming what
-is most frequent among the labelled patterns. Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, on
-patterns of the ICSD, which are other crystals: a neighbour rather than a target. Crystal system of
-Bravais lattices: their lattice system. Calibration error: distance between probability and accuracy
-over 15 bins.
+Accuracies are shares of the test patterns, none of which is trained on; split at random, a test
+crystal may have a near twin among those that are. With one seed, brackets hold the 95 % interval
+over the test patterns alone; with several, figures are means and ± is their standard deviation over
+the seeds, each of which has a split of its own. Prior: always naming what is most frequent among
+the labelled patterns. Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, on patterns of the ICSD,
+which are other crystals: a neighbour rather than a target. Crystal system of Bravais lattices:
+their lattice system. Calibration error: distance between probability and accuracy over 15 bins.
+Diversity: mean of 1 − cosine over pairs of patterns; where generated ones have far less than real
+ones, the generator has collapsed.
 
-SGAN: of the preset `tuned`, which has a loss on unlabelled patterns beside those of the paper, the
-contrast of imagined relatives. The supervised network sees no relatives unless a table says so.
+All runs take the same steps, whatever their labels, so with many labels the *passes* through them
+are few: a curve that flattens to the right says how much these steps teach, not how much the labels
+could. Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has
+the losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a
+table says so.
 
 The gain of the SGAN is taken seed by seed, and all that stands beside it is of the seeds that both
-networks have. Of one seed its interval is that of both accuracies in quadrature, which is too wide
-rather than too narrow, since both are tried on the same patterns. What *supervised needs* is the
-share of labels with which the supervised network would be as good as the SGAN, on a curve through
-its points that is straight over the logarithm of the share, and *times* how many times the SGAN's
-labels that is. The sign > says that even the last point of the curve falls short; beyond it nothing
-is known."""
+networks have. Of one seed its interval is that of both accuracies in quadrature: it is about the
+test patterns alone, and another seed may differ by more. What *supervised needs* is the share of
+labels with which the supervised network would be as good as the SGAN, on a curve through its points
+that is straight over the logarithm of the share, and *times* how many times the SGAN's labels that
+is. The sign > says that even the last point of the curve falls short; beyond it nothing is
+known."""
 
 
 def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: int) -> str:
@@ -84,18 +98,18 @@ def _not_run(titles: Sequence[str]) -> str:
 
 
 _COMPARED = {
-    "bravais": [("bravais",)],
-    "space_group": [("sg",)],
-    "relatives": [("bravais", RELATIVES), ("sg", RELATIVES)],
-    "formula": [("bravais", BY_FORMULA), ("sg", BY_FORMULA)],
+    "bravais": [("bravais", PAPERS)],
+    "space_group": [("sg", PAPERS)],
+    **{
+        part: [(task, terms) for task in TASKS]
+        for part, terms in (
+            ("losses", CONTRAST),
+            ("relatives", ALL_RELATIVES),
+            ("formula", FORMULA),
+        )
+    },
 }
-"""The two methods that are compared below a part's table."""
-
-_WHERE = {
-    (): "split at random",
-    (RELATIVES,): "labelled patterns of relatives",
-    (BY_FORMULA,): "split by formula",
-}
+"""The tasks in which both methods are compared below a part's table, and on which terms."""
 
 
 def _head(settings: Settings, cells: Cells, seeds: int) -> str:
@@ -121,16 +135,16 @@ def _head(settings: Settings, cells: Cells, seeds: int) -> str:
 # ---------------------------------------------------------------- gains
 
 
-def _gains(cells: Cells, task: str, *changes: str) -> str:
+def _gains(cells: Cells, task: str, terms: Terms) -> str:
+    """Both methods side by side; nothing before there is a pair, but for the paper's comparison."""
+    found = comparisons(cells, task, terms)
+    papers = terms == PAPERS
+    if not papers and not any(one.gain for one in found):
+        return ""
     header = ["labels", "supervised", "SGAN", "seeds", "gain, points", "supervised needs", "times"]
-    header += [] if changes else ["paper's gain", "paper's supervised needs", "times in the paper"]
-    rows = [
-        [*_compared(one), *([] if changes else _compared_in_paper(one))]
-        for one in comparisons(cells, task, *changes)
-    ]
-    return markdown(
-        f"What unlabelled patterns bring: {TASKS[task]}, {_WHERE[changes]}", header, rows
-    )
+    header += ["paper's gain", "paper's supervised needs", "times in the paper"] if papers else []
+    rows = [[*_compared(one), *(_compared_in_paper(one) if papers else [])] for one in found]
+    return markdown(f"Gain of the SGAN: {TASKS[task]}, {terms.words}", header, rows)
 
 
 def _compared(one: Comparison) -> list[str]:

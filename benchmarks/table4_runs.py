@@ -8,9 +8,29 @@ from datetime import timedelta
 from benchmarks.table4_matrix import Experiment
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
+from data_gen.spec import DatasetSpec
 from sgan_jax.config import patterns_per_step, validate
 
 _LAST_LINES = 5
+_SOURCES = ("sources", "unlabelled_sources")
+
+
+def check(settings: Settings, wanted: Sequence[tuple[Experiment, int]]) -> None:
+    """Tells before anything is run or written what would stop a run later.
+
+    Args:
+        settings: Of all runs.
+        wanted: Experiments with their seeds.
+
+    Raises:
+        InputError: A run has a config or sources that cannot be used.
+    """
+    configs = [settings.run(experiment, seed).config for experiment, seed in wanted]
+    for config in configs:
+        validate(config)
+    for sources in {config.data[name] for config in configs for name in _SOURCES}:
+        if sources:
+            _ = DatasetSpec(sources).opened_sources
 
 
 def train_all(
@@ -20,20 +40,17 @@ def train_all(
 
     Args:
         settings: Of all runs.
-        wanted: Experiments with their seeds, in this order.
-        after: Called before the first and after each finished run.
+        wanted: Experiments with their seeds, in this order; see `check`.
+        after: Called after each finished run.
 
     Returns:
         The names of the runs that failed.
 
     Raises:
-        InputError: A run has a config that cannot be used; none is started then.
+        InputError: The folder of the runs cannot be made.
     """
     failed = []
-    for experiment, seed in wanted:
-        validate(settings.run(experiment, seed).config)
     _make_folder(settings)
-    after()  # what cannot be written is told before hours of training
     for number, (experiment, seed) in enumerate(wanted, 1):
         run = settings.run(experiment, seed)
         if run.report():

@@ -52,7 +52,7 @@ class Identity:
             "data set": self.dataset_fingerprint[:12],
             **{
                 field: value
-                for field, value in _flatten(self.config).items()
+                for field, value in flatten(self.config).items()
                 if field not in _OF_THE_MACHINE
             },
         }
@@ -67,7 +67,7 @@ class Identity:
         Raises:
             InputError: It is of a run with another config or data set.
         """
-        old, new = _flatten(other.config), _flatten(self.config)
+        old, new = flatten(other.config), flatten(self.config)
         supervised = old.get("method") == new.get("method") == "supervised"
         harmless = _HARMLESS | _OF_AN_SGAN if supervised else _HARMLESS
         changed = sorted(
@@ -185,11 +185,12 @@ def write_atomically(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every leaf of nested dictionaries by its whole name, as `data.sources`."""
     flat = {}
     for name, value in tree.items():
         flat |= (
-            _flatten(value, f"{prefix}{name}.")
+            flatten(value, f"{prefix}{name}.")
             if isinstance(value, dict)
             else {prefix + name: value}
         )

@@ -10,6 +10,7 @@ import re
 import signal
 import statistics
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,10 +28,20 @@ from table4_reports import finish, settings_in
 
 from benchmarks import table4, table4_cells, table4_columns, table4_runs
 from benchmarks.table4_cells import labels_needed
-from benchmarks.table4_matrix import BY_FORMULA, PARTS, Experiment, in_order, rows_of
+from benchmarks.table4_matrix import (
+    CONTRAST,
+    FORMULA,
+    PAPERS,
+    PARTS,
+    TASKS,
+    Experiment,
+    in_order,
+    rows_of,
+)
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
 from sgan_jax.config import validate
+from sgan_jax.workdir import flatten
 
 EVERY = tuple(PARTS)
 SUPERVISED = Experiment("bravais_10pct", "supervised")
@@ -45,6 +56,7 @@ def settings(tmp_path):
 def flags_of(settings: Settings, out: Path) -> list[str]:
     return [
         f"--sources={settings.sources}",
+        f"--data_dir={settings.data_dir}",
         f"--runs={settings.runs}",
         f"--steps={settings.steps}",
         f"--out={out}",
@@ -65,7 +77,8 @@ def test_every_run_is_wanted_once_and_all_with_one_seed_before_the_next(settings
         if experiment.as_long_as:
             before = wanted[:place]
             assert (experiment.as_long_as, 0) in before
-            assert (experiment.trial, 0) in before
+            trials = [(experiment.as_long_as.trial, 0), (experiment.trial, 0)]
+            assert before[before.index(trials[0]) :][:2] == trials
 
 
 def test_every_config_of_the_matrix_is_valid_and_says_what_its_cell_says(settings):
@@ -82,13 +95,32 @@ def test_every_config_of_the_matrix_is_valid_and_says_what_its_cell_says(setting
 def test_the_losses_are_told_apart(settings):
     cells = table4_cells.read(settings)
     told = [
-        table4_columns.row(cells[experiment], cells, ("labels", "losses"))
+        tuple(table4_columns.row(cells[experiment], cells, ("task", "labels", "losses")))
         for experiment in PARTS["losses"].experiments
     ]
-    further = ("", ", game", ", contrast", ", game, contrast")
-    assert told == [
-        [share, f"cross-entropy{more}"] for share in ("5 %", "10 %") for more in further
-    ]
+    further = ("", ", game", ", game, contrast")
+    rows = {
+        (task, share, f"cross-entropy{more}")
+        for task in TASKS.values()
+        for share in ("5 %", "10 %", "25 %", "50 %")
+        for more in further
+    }
+    rows |= {("Bravais lattice", share, "cross-entropy, contrast") for share in ("5 %", "10 %")}
+    assert set(told) == rows
+    assert len(told) == len(rows)
+
+
+def test_only_what_the_terms_name_sets_the_methods_apart(settings):
+    of_an_sgan = {"method", "loss.contrast"}
+    for terms, wanted in ((PAPERS, {"method"}), (CONTRAST, of_an_sgan), (FORMULA, {"method"})):
+        for task in TASKS:
+            *paired, _ = rows_of(task, terms)
+            for supervised, sgan in zip(paired[::2], paired[1::2], strict=True):
+                one, other = (
+                    flatten(settings.run(experiment, 0).config.to_dict())
+                    for experiment in (supervised, sgan)
+                )
+                assert {name for name in one if one[name] != other[name]} == wanted
 
 
 def test_further_structures_join_the_runs_that_want_them(settings):
@@ -308,7 +340,7 @@ def test_parts_without_a_run_of_their_own_are_told_in_a_list(written):
 
 def test_a_table_has_the_same_run_in_other_conditions_beside(settings, tmp_path):
     at_random = rows_of("sg")[-1]
-    by_formula = rows_of("sg", BY_FORMULA)[-1]
+    by_formula = rows_of("sg", FORMULA)[-1]
     finish(settings, at_random, 0, 0.41)
     finish(settings, by_formula, 0, 0.31)
     assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
@@ -319,7 +351,7 @@ def test_a_table_has_the_same_run_in_other_conditions_beside(settings, tmp_path)
 
 def test_gains_are_taken_seed_by_seed_beside_the_papers(written):
     text = written.text
-    rows = tables(text)["What unlabelled patterns bring: Bravais lattice, split at random"]
+    rows = tables(text)["Gain of the SGAN: Bravais lattice, split at random"]
     # 30, 34, 38, … and per seed supervised +1, SGAN -1
     assert [row["gain, points"] for row in rows] == ["+3.0 ± 1.4"] * 4
     assert [row["paper's gain"] for row in rows] == ["+9", "+6", "+4", "+3"]
@@ -332,7 +364,7 @@ def test_gains_are_taken_seed_by_seed_beside_the_papers(written):
 def lattice_gains(settings: Settings, out: Path) -> list[dict[str, str]]:
     assert table4.main([*flags_of(settings, out), "--seeds=3", "--write_only"]) == 0
     found = tables((out / "RESULTS.md").read_text())
-    return found["What unlabelled patterns bring: Bravais lattice, split at random"]
+    return found["Gain of the SGAN: Bravais lattice, split at random"]
 
 
 def test_the_gain_of_one_seed_has_the_intervals_of_both_in_quadrature(settings, tmp_path):
@@ -397,18 +429,43 @@ def test_the_pictures_are_there_and_linked(written):
         assert imread(out / link).std() > 0.01
 
 
-def test_a_page_without_any_run(settings, tmp_path):
+def test_a_table_tells_passes_and_the_diversity_of_what_was_generated(settings, tmp_path):
+    _, sgan, *_ = rows_of("bravais")
+    contents = [finish(settings, sgan, seed) for seed in (0, 1)]
     assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
-    text = (tmp_path / "RESULTS.md").read_text()
-    assert "reports of 0 of" in text
-    assert tables(text).keys() == {"Finished runs"}
-    assert all(f"\n- {part.title}\n" in text for part in PARTS.values())
+    row = tables((tmp_path / "RESULTS.md").read_text())["Bravais lattice, split at random"][1]
+    made = [content["diversity"] for content in contents]
+    told = [statistics.mean(one[which] for one in made) for which in ("generated", "real")]
+    assert row["diversity, generated / real"] == f"{told[0]:.2f} / {told[1]:.2f}"
+    labelled = contents[0]["dataset"]["n_labelled"]
+    assert row["passes"] == f"{60 * 32 / labelled:,.0f}"
+
+
+def test_a_page_of_other_runs_stays_where_there_is_none_of_these(settings, tmp_path, capsys):
+    page = tmp_path / "RESULTS.md"
+    page.write_text("of others")
+    finish(replace(settings, steps=61), SUPERVISED)
+    with pytest.raises(SystemExit):
+        table4.main([*flags_of(settings, tmp_path), "--write_only"])
+    assert f"error: --runs={settings.runs} has no finished run of these" in capsys.readouterr().err
+    assert page.read_text() == "of others"
+    with pytest.raises(SystemExit):
+        table4.main(flags_of(settings, tmp_path))
+    err = capsys.readouterr().err
+    assert "none.tar.gz" in err
+    assert err.count("\n") == 1
+    assert page.read_text() == "of others"
+    assert not list(settings.runs.glob("*.log"))
 
 
 # ---------------------------------------------------------------- running
 
 
 def test_a_run_that_fails_is_told_and_finished_ones_are_not_run_again(settings, tmp_path, capfd):
+    useless = tmp_path / "useless.tar.gz"
+    with tarfile.open(useless, "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("empty.cif"))
+    settings = replace(settings, sources=str(useless), data_dir=str(tmp_path / "data"))
     wanted = in_order(("stem_pool",), 1)
     kept = [one for one in wanted if one[0].method == "supervised" and not one[0].as_long_as]
     for one in kept:
@@ -488,8 +545,10 @@ def test_ctrl_c_lets_the_run_save_first(tmp_path):
         (["--config.colour=red"], "no field 'colour'"),
         (["--config.classes=all230"], "the matrix decides config.classes"),
         (["--config.seed=3"], "the matrix decides config.seed"),
-        (["--config.batch_size=many"], "batch_size=many"),
-        (["--config.model.dropout=2"], "config.model.dropout=2.0"),
+        (["--config.batch_size=8"], "the presets differ by config.batch_size"),
+        (["--only=bravais", "--config.batch_size=many"], "batch_size=many"),
+        (["--only=bravais", "--config.model.dropout=2"], "config.model.dropout=2.0"),
+        (["--only=bravais", "--sources=nowhere.tar.gz"], "nowhere.tar.gz"),
     ],
 )
 def test_bad_options_end_in_one_line_before_anything_is_run(flags, words, tmp_path, capsys):
@@ -502,13 +561,14 @@ def test_bad_options_end_in_one_line_before_anything_is_run(flags, words, tmp_pa
     assert os.listdir(tmp_path) == []
 
 
-def test_folders_that_cannot_be_written(tmp_path):
+def test_folders_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").touch()
     settings = Settings("amcsd", "data", tmp_path / "file")
     with pytest.raises(InputError, match="--runs="):
         table4_runs.train_all(settings, in_order(("bravais",), 1), lambda: None)
-    with pytest.raises(InputError, match="--out="):
-        table4.write(Settings("amcsd", "data", tmp_path), 1, tmp_path / "file")
+    with pytest.raises(SystemExit):
+        table4.main([f"--runs={tmp_path / 'runs'}", f"--out={tmp_path / 'file'}", "--only=bravais"])
+    assert "error: --out=" in capsys.readouterr().err
 
 
 def test_reports_are_found_with_any_seed(settings):

@@ -2,12 +2,13 @@
 
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from table4_reports import finish, settings_in
 
 from benchmarks import table4_cells
 from benchmarks.table4_cells import Cells, labels_needed
 from benchmarks.table4_figures import accuracy_by_labels, label_efficiency
-from benchmarks.table4_matrix import reference, rows_of
+from benchmarks.table4_matrix import CONTRAST, reference, rows_of
 
 SUPERVISED = {5: 0.30, 10: 0.40, 25: 0.48, 50: 0.55, 90: 0.62}
 SGAN = {5: 0.35, 10: 0.42, 25: 0.50, 50: 0.60}
@@ -22,8 +23,14 @@ def cells(tmp_path_factory) -> Cells:
         top1 = {"supervised": SUPERVISED, "sgan": SGAN}[experiment.method][share]
         for seed in range(2):
             finish(settings, experiment, seed, top1 + 0.02 * seed - 0.01)
+    for experiment in rows_of("bravais", CONTRAST)[1:4:2]:
+        for seed in range(2):
+            finish(settings, experiment, seed, 0.45 + 0.02 * seed)
     finish(settings, reference("sg"), 0, 0.41)
     return table4_cells.read(settings)
+
+
+LOOKS = (Line2D.get_color, Line2D.get_marker, Line2D.get_markerfacecolor)
 
 
 def drawn(axes: Axes, label: str, *, faint: bool = False) -> dict[float, float]:
@@ -32,7 +39,7 @@ def drawn(axes: Axes, label: str, *, faint: bool = False) -> dict[float, float]:
     (points,) = (
         line.get_xydata()
         for line in axes.lines
-        if (line.get_color(), line.get_marker()) == (shown.get_color(), shown.get_marker())
+        if all(look(line) == look(shown) for look in LOOKS)
         and (line.get_alpha() is not None) == faint
         and len(line.get_xydata())
     )
@@ -49,6 +56,7 @@ def test_the_curves_of_accuracy_are_those_of_the_reports(cells):
     for name, top1 in (("supervised", SUPERVISED), ("SGAN", SGAN)):
         wanted = {share: 100 * value for share, value in top1.items()}
         assert drawn(axes, f"Bravais lattice, {name}") == pytest.approx(wanted)
+    assert drawn(axes, "Bravais lattice, SGAN with contrast") == pytest.approx({5: 46, 10: 46})
     assert drawn(axes, "space group, supervised") == pytest.approx({90: 41})
     papers = {5: 60, 10: 65, 25: 72, 50: 78}
     assert drawn(axes, "space group, SGAN", faint=True) == pytest.approx(papers)
@@ -70,6 +78,8 @@ def test_the_curves_of_needed_labels_are_those_of_the_reports(cells):
     lattices, groups = label_efficiency(cells).axes
     needed = {share: labels_needed(SUPERVISED, top1).low for share, top1 in SGAN.items()}
     assert drawn(lattices, "here") == pytest.approx(needed)
+    needed = labels_needed(SUPERVISED, 0.46).low
+    assert drawn(lattices, "with contrast") == pytest.approx({5: needed, 10: needed})
     assert not markers(lattices, "^") + markers(lattices, "v")
     papers = {5: 0.54, 10: 0.61, 25: 0.68, 50: 0.75, 90: 0.806}
     needed = {
