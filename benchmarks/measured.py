@@ -15,14 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
+import numpy as np
 
 from benchmarks.tables import markdown
 from data_gen.command_line import Parser, exit_status
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
 from data_gen.symmetry import bravais_lattice, extinction_group, hermann_mauguin
-from sgan_jax import priors, trained
+from sgan_jax import metrics, priors, trained
 from sgan_jax.answers import Answer, percent
 from sgan_jax.classifier import Classifier
 from sgan_jax.figures import save_figure
@@ -184,8 +184,8 @@ def totals(
 
     Returns:
         By the name of the set and of the measure: `patterns`, `answered`, `right`, `share`,
-        `interval` (95 %, E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209) and `prior`: the share
-        that the classes most frequent in training would get right.
+        `interval` (see `metrics.accuracy_interval`) and `prior`: the share that the classes most
+        frequent in training would get right.
     """
     single = [result for result in results if result.known.space_group is not None]
     sets = {
@@ -204,8 +204,7 @@ def totals(
 
 def _total(results: Sequence[Result], measure: Measure, classifier: Classifier) -> dict[str, Any]:
     ranks = [measure.rank(result) for result in results]
-    right = sum(rank is not None and rank <= measure.top for rank in ranks)
-    interval = binomtest(right, len(results)).proportion_ci(method="wilson")
+    right = np.array([rank is not None and rank <= measure.top for rank in ranks])
     most = sorted(classifier.classes, key=lambda entry: -entry.n_labelled)[: measure.top]
     by_prior = sum(
         any(measure.right(entry.space_groups, result.known.space_group or 0) for entry in most)
@@ -214,9 +213,9 @@ def _total(results: Sequence[Result], measure: Measure, classifier: Classifier) 
     return {
         "patterns": len(results),
         "answered": sum(result.answer.answered for result in results),
-        "right": right,
-        "share": right / len(results),
-        "interval": [float(interval.low), float(interval.high)],
+        "right": int(right.sum()),
+        "share": float(right.mean()),
+        "interval": list(metrics.accuracy_interval(right)),
         "prior": by_prior / len(results),
     }
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from benchmarks.scaling_estimate import Assumptions, bottleneck, rows_of
 from benchmarks.tables import markdown
+from data_gen.parallel import available_cores
 
 _BATCH = 64
 
@@ -53,7 +54,7 @@ def _measured(method: str, devices: Sequence[int], steps: int) -> str:
     speeds["2 processes, 1 device each"] = _run(method, steps, 1, 2)
     first = next(iter(speeds.values()))
     rows = [[name, f"{speed:.0f}", f"{speed / first:.2f}"] for name, speed in speeds.items()]
-    title = f"Measured: {method}, batch {_BATCH} over all devices, {os.cpu_count()} cores"
+    title = f"Measured: {method}, batch {_BATCH} over all devices, {available_cores()} cores"
     return markdown(title, ["devices", "real patterns/s", "× the first"], rows)
 
 

@@ -6,6 +6,7 @@ the archives have, whatever its space group: another one may be the same structu
 described in a lower symmetry. Of each composition and space group one crystal is kept.
 """
 
+import argparse
 import gzip
 import io
 import json
@@ -30,7 +31,7 @@ from data_gen.pattern_files import save
 from data_gen.sources import Parsed, PymatgenSource, Record, open_sources
 from data_gen.spec import DatasetSpec
 from data_gen.write_cif import cif_text
-from sgan_jax import command_line
+from sgan_jax import bulk, command_line
 from sgan_jax.compositions import atom_shares
 from sgan_jax.dataset_index import open_dataset
 
@@ -139,22 +140,24 @@ def archive(crystals: dict[str, Crystal]) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status."""
+    """Runs the command line; returns the exit status: 0, 1 if interrupted, or 2 for bad input."""
     parser = Parser(prog="python -m benchmarks.unseen", description=__doc__)
     add = parser.add_argument
     add("--against", required=True, metavar="SOURCES", help="crystals that are left out")
     add("--sources", metavar="SOURCES", help="further crystals to choose from")
     add("--data_dir", type=Path, default=Path("data"), metavar="DIR", help="of the data sets")
     add("--out", type=Path, default=Path("unseen.tar.gz"), metavar="FILE")
-    options = parser.parse_args(arguments)
-    with command_line.errors():
-        further = open_sources(options.sources) if options.sources else ()
-        sources = (PymatgenSource(prototypes(), "aflow"), *further)
-        there = known(options.against, options.data_dir)
-        found, left_out = unseen(chain.from_iterable(source.records() for source in sources), there)
-        save(options.out, archive(found))
-        print(f"{options.out}: {len(found):,} crystals; left out: {dict(left_out.most_common())}")
-    return 0
+    return command_line.exit_status(_run, parser.parse_args(arguments))
+
+
+def _run(options: argparse.Namespace) -> None:
+    bulk.check_file(options.out, "--out")
+    further = open_sources(options.sources) if options.sources else ()
+    sources = (PymatgenSource(prototypes(), "aflow"), *further)
+    there = known(options.against, options.data_dir)
+    found, left_out = unseen(chain.from_iterable(source.records() for source in sources), there)
+    save(options.out, archive(found))
+    print(f"{options.out}: {len(found):,} crystals; left out: {dict(left_out.most_common())}")
 
 
 if __name__ == "__main__":

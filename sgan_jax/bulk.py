@@ -195,6 +195,21 @@ def check_writable(folder: Path) -> None:
             pass
 
 
+def check_file(path: Path, option: str) -> None:
+    """Fails before the work rather than after it where a file cannot be written.
+
+    Args:
+        path: The file; its folder is made if need be.
+        option: Of the command line, that names it.
+
+    Raises:
+        InputError: Nothing can be written there, or it is a folder.
+    """
+    check_writable(path.absolute().parent)
+    if path.is_dir():
+        raise InputError(f"{option}={path} is a folder; name a file in it")
+
+
 class Tally:
     """What became of files, with the reasons of those that could not be read.
 

@@ -1,12 +1,13 @@
-"""What the command of a run needs around the run itself: flags, messages, caches."""
+"""What commands need around their work, that of a run above all: flags, messages, caches."""
 
+import argparse
 import contextlib
 import logging
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+import data_gen.command_line
 from data_gen.errors import InputError
 from sgan_jax import preemption, processes, supervisor
 
@@ -52,6 +54,19 @@ def errors() -> Iterator[None]:
             raise
         traceback.print_exc()
         _leave(1)
+
+
+def exit_status(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Runs a command that leaves no checkpoints; returns its exit status.
+
+    Returns:
+        0, 2 with one line for bad input, or 1 if interrupted, with what the interruption says.
+    """
+    try:
+        return data_gen.command_line.exit_status(command, options)
+    except KeyboardInterrupt as interruption:
+        print(": ".join(filter(None, ("interrupted", str(interruption)))), file=sys.stderr)
+        return 1
 
 
 def parse_flags(argv: list[str], config: flags.FlagHolder[ConfigDict]) -> list[str]:

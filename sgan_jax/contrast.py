@@ -6,20 +6,26 @@ Norouzi, Hinton, ICML 2020). What it can tell them by is what they have in commo
 reflections are relative to each other and which are missing. In that lies the class.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float, Int
 
 from sgan_jax import rng
-from sgan_jax.relatives import Draw, make_relatives
+from sgan_jax.relatives import Patterns, make_relatives
 
 _TEMPERATURE = 0.2
 """In the range of Chen et al.; not tuned here."""
 _TINY = 1e-12
 
+Pairs = Float[Array, "twice_the_batch grid"]
+"""One relative of each pattern, then another of each."""
+DrawPairs = Callable[[Patterns, Int[Array, "batch"], Array], Pairs]
 
-def make_pairs(config: ml_collections.ConfigDict) -> Draw:
+
+def make_pairs(config: ml_collections.ConfigDict) -> DrawPairs:
     """Builds what draws two relatives of each crystal.
 
     Args:
@@ -31,9 +37,7 @@ def make_pairs(config: ml_collections.ConfigDict) -> Draw:
     """
     relatives = make_relatives(config)
 
-    def pairs(
-        patterns: Float[Array, "batch grid"], examples: Int[Array, "batch"], key: Array
-    ) -> Float[Array, "twice_the_batch grid"]:
+    def pairs(patterns: Patterns, examples: Int[Array, "batch"], key: Array) -> Pairs:
         drawn = [relatives(patterns, examples, rng.stream(key, name)) for name in ("one", "other")]
         return jnp.concatenate(drawn)
 

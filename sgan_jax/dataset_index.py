@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -18,6 +17,7 @@ from jaxtyping import Bool, Int32, Shaped, UInt8, UInt32
 from numpy.dtypes import StringDType
 
 from data_gen.claim import claim
+from data_gen.errors import InputError
 from data_gen.parallel import map_pieces
 from data_gen.summary import SUMMARY_FILE
 from sgan_jax.records import ROWS_PER_PIECE, Records
@@ -62,12 +62,14 @@ class OpenDataset:
     Attributes:
         records: Its examples.
         index: Everything in them but the patterns.
-        summary: What is told of its making, its `fingerprint` among it.
+        fingerprint: Its identity.
+        rejected: How many structures could not serve, by reason.
     """
 
     records: Records
     index: Index
-    summary: dict[str, Any]
+    fingerprint: str
+    rejected: dict[str, int]
 
 
 def open_dataset(builder: tfds.core.DatasetBuilder) -> OpenDataset:
@@ -77,11 +79,25 @@ def open_dataset(builder: tfds.core.DatasetBuilder) -> OpenDataset:
         builder: The data set.
 
     Raises:
-        InputError: As `dataset_index` and `Records` do.
+        InputError: What is told of its making is gone or damaged, or as `dataset_index` and
+            `Records` raise it.
     """
     records = Records(builder)
-    summary = json.loads((records.folder / SUMMARY_FILE).read_text())
-    return OpenDataset(records, dataset_index(records, summary["fingerprint"]), summary)
+    fingerprint, rejected = _read_summary(records.folder)
+    return OpenDataset(records, dataset_index(records, fingerprint), fingerprint, rejected)
+
+
+def _read_summary(folder: Path) -> tuple[str, dict[str, int]]:
+    """The fingerprint of a data set and its rejected structures by reason."""
+    path = folder / SUMMARY_FILE
+    try:
+        summary = json.loads(path.read_text())
+        return str(summary["fingerprint"]), dict(summary["rejected_by_reason"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is gone or damaged ({type(error).__name__}: {error}); restore it, or delete "
+            f"{folder} and the data set is made anew"
+        ) from error
 
 
 def dataset_index(records: Records, fingerprint: str) -> Index:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from data_gen.command_line import Parser, exit_status, print_all
+from data_gen.command_line import Parser, print_all
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
 from data_gen.sources import source_names
@@ -201,11 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 1 if interrupted, or 2 for bad input."""
     options = _parser().parse_args(arguments)
     command_line.keep_compiled_programs()
-    try:
-        return exit_status(_run, options)
-    except KeyboardInterrupt as interruption:
-        print(": ".join(filter(None, ("interrupted", str(interruption)))), file=sys.stderr)
-        return 1
+    return command_line.exit_status(_run, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -246,9 +242,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     out = options.out or _default_folder(options.model, options.sources)
     if options.json:
-        bulk.check_writable(options.json.absolute().parent)
-        if options.json.is_dir():
-            raise InputError(f"--json={options.json} is a folder; name a file in it")
+        bulk.check_file(options.json, "--json")
     content = evaluate(
         options.model, options.sources, out, limit=options.limit, data_dir=options.data_dir
     )

@@ -154,11 +154,16 @@ def _calibration(run: Run, params: Params) -> dict[str, Any]:
 def _test(folder: Path, chosen: Choice) -> dict[str, Any] | None:
     """The report's figures of merit, if it is a report on these weights."""
     path = folder / report.JSON_FILE
+    if not path.exists():
+        return None
     try:
-        content = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
-        raise InputError(f"{path} is damaged; write it anew with --mode=evaluate") from error
-    return content["test"] if content.get("checkpoint") == chosen._asdict() else None
+        content = json.loads(path.read_text())
+        return dict(content["test"]) if content["checkpoint"] == chosen._asdict() else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged, or not the report of a run ({type(error).__name__}: {error}); "
+            "write it anew with --mode=evaluate"
+        ) from error
 
 
 def _portable(config: ConfigDict) -> dict[str, Any]:

@@ -209,8 +209,8 @@ def read(
         ),
         n_left_out=int((~kept).sum()),
         n_known=0,
-        fingerprint=opened.summary["fingerprint"],
-        rejected=opened.summary["rejected_by_reason"],
+        fingerprint=opened.fingerprint,
+        rejected=opened.rejected,
     )
     if unlabelled is not None:
         found = _with_unlabelled(found, opened.records, unlabelled, class_list, config)
@@ -250,8 +250,8 @@ def _with_unlabelled(
         split=found.split.with_unlabelled(first + np.arange(kept.sum())),
         n_left_out=found.n_left_out + int((~wanted).sum()),
         n_known=int((wanted & ~kept).sum()),
-        fingerprint=f"{found.fingerprint}+{more.summary['fingerprint']}",
-        rejected=dict(Counter(found.rejected) + Counter(more.summary["rejected_by_reason"])),
+        fingerprint=f"{found.fingerprint}+{more.fingerprint}",
+        rejected=dict(Counter(found.rejected) + Counter(more.rejected)),
     )
 
 

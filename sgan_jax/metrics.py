@@ -7,16 +7,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 CALIBRATION_BINS = 15
 TEMPERATURES = (0.05, 20.0)
 """Least and greatest temperature: with all answers right, or none, there would be no limit."""
-
-BOOTSTRAP_RESAMPLES = 2000
 
 Logits = Float[np.ndarray, "n k"]
 Labels = Int[np.ndarray, " n"]
@@ -143,23 +142,18 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def bootstrap_interval(
-    right: np.ndarray, level: float = 0.95, resamples: int = BOOTSTRAP_RESAMPLES
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of an accuracy, over the test patterns.
+def accuracy_interval(right: Bool[np.ndarray, " n"]) -> tuple[float, float]:
+    """Lower and upper end of the 95 % interval of an accuracy, over the test patterns.
 
-    Drawing n right-or-wrong answers with replacement gives a binomial number of right ones, so
-    the resamples are drawn from that distribution directly; the seed is fixed.
+    Where all answers are right, or none, it is no point: few patterns still tell little.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
 
     Args:
-        right: Whether each answer was right, shape (n,).
-        level: Probability that the interval covers.
-        resamples: How many bootstrap samples are drawn.
+        right: Whether each answer was right, of one pattern at least.
     """
-    n = len(right)
-    hits = np.random.default_rng(0).binomial(n, np.mean(right), resamples)
-    low, high = np.quantile(hits / n, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def confusion(logits: Logits, labels: Labels) -> Int[np.ndarray, "k k"]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data_gen.command_line import Parser, exit_status, print_all
+from data_gen.command_line import Parser, print_all
 from data_gen.errors import InputError
 from sgan_jax import bulk, command_line, priors, trained
 from sgan_jax.answer_page import page
@@ -118,11 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 1 if interrupted, or 2 for bad input."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not have all signs
-    try:
-        return exit_status(_run, _parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 1
+    return command_line.exit_status(_run, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

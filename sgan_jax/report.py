@@ -7,7 +7,6 @@ in Markdown is made from the JSON's content and from the pictures that lie besid
 import importlib.metadata
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 
+from data_gen.parallel import available_cores
 from data_gen.symmetry import ClassList, hermann_mauguin
 from sgan_jax import metrics
 from sgan_jax.paper import paper_figures
@@ -136,7 +136,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu_count": os.cpu_count(),
+        "cpu_count": available_cores(),
         "device_kind": devices[0].device_kind,
         "device_count": len(devices),
         "process_count": jax.process_count(),

@@ -109,7 +109,8 @@ def score(
         same four of the prior, that is of naming the classes (or the system, or the extinction
         group) most frequent among the labels: `prior_top1`, `prior_top5`,
         `prior_crystal_system_top1`, `prior_extinction_group_top1`; `nll` in nats; `top1_ci95` as
-        [low, high]. What concerns extinction groups is None for Bravais lattices.
+        [low, high], see `metrics.accuracy_interval`. What concerns extinction groups is None for
+        Bravais lattices.
 
     Raises:
         InputError: There is no test pattern.
@@ -120,7 +121,7 @@ def score(
     return {
         "top1": float(right.mean()),
         "top5": metrics.top_k_accuracy(logits, labels, 5),
-        "top1_ci95": list(metrics.bootstrap_interval(right)),
+        "top1_ci95": list(metrics.accuracy_interval(right)),
         "nll": metrics.negative_log_likelihood(logits, labels),
         "ece": metrics.expected_calibration_error(logits, labels),
         "prior_top1": metrics.prior_top_k(labelled_counts, labels, 1),

@@ -130,11 +130,9 @@ def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | s
         space_groups=found.space_groups[rows],
         formulas=found.formulas[rows],
         left_out=dict(sorted(left_out.items())),
-        rejected_by_reason=dict(
-            (Counter(opened.summary["rejected_by_reason"]) + reasons).most_common()
-        ),
+        rejected_by_reason=dict((Counter(opened.rejected) + reasons).most_common()),
         folder=opened.records.folder,
-        fingerprint=opened.summary["fingerprint"],
+        fingerprint=opened.fingerprint,
     )
 
 

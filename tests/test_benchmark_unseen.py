@@ -90,3 +90,34 @@ def test_the_archive_holds_the_same_crystals_and_what_is_known_is_left_out(
             found[name].space_group,
         )
         assert read[name].volume == pytest.approx(found[name].volume)
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("", "is a folder; name a file in it"),
+        ("a.cif/x.tar.gz", "give a place that can be written"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_the_data_set_is_built(
+    tmp_path, capsys, out, words
+):
+    (tmp_path / "a.cif").touch()
+    flags = [f"--against={tmp_path}", f"--data_dir={tmp_path / 'data'}", f"--out={tmp_path / out}"]
+    assert unseen.main(flags) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ")
+    assert words in errors
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_interruption_tells_what_is_kept_and_of_no_checkpoint(tmp_path, monkeypatch, capsys):
+    kept = "5 structures are kept: the same command goes on from there"
+
+    def build(*_):
+        raise KeyboardInterrupt(kept)
+
+    monkeypatch.setattr(unseen, "build", build)
+    assert unseen.main(["--against=amcsd", f"--out={tmp_path / 'unseen.tar.gz'}"]) == 1
+    assert capsys.readouterr().err == f"interrupted: {kept}\n"

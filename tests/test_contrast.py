@@ -1,14 +1,17 @@
 """Which relatives are of the same crystal."""
 
 import math
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import jaxtyped
 
 from configs import base
 from sgan_jax.contrast import contrastive_loss, make_pairs
+from sgan_jax.relatives import make_relatives
 
 
 def test_counterparts_that_are_alike_and_unlike_all_others_cost_next_to_nothing():
@@ -38,3 +41,14 @@ def test_two_relatives_of_each_pattern_are_drawn_by_its_place():
     assert not np.array_equal(whole[:4], whole[4:])
     half = draw(patterns[2:], jnp.arange(2, 4), key)
     np.testing.assert_array_equal(half, np.concatenate([whole[2:4], whole[6:]]))
+
+
+@pytest.mark.parametrize("make", [make_relatives, make_pairs])
+def test_the_types_tell_how_many_patterns_are_drawn(make):
+    (given, places, _), promised = get_args(make.__annotations__["return"])
+    patterns, examples = jnp.ones((4, 3041)), jnp.arange(4)
+    drawn = make(base.get_config())(patterns, examples, jax.random.key(0))
+    with jaxtyped("context"):  # a name in the types stands for one number in here
+        assert isinstance(patterns, given)
+        assert isinstance(examples, places)
+        assert isinstance(drawn, promised)

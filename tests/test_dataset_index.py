@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from benchmarks.large_dataset import copies
 from data_gen.builder import build
 from data_gen.errors import InputError
 from data_gen.spec import DatasetSpec
+from data_gen.summary import SUMMARY_FILE
 from sgan_jax import dataset_index
 from sgan_jax.dataset_index import INDEX_FILE, Index
 from sgan_jax.records import Records
@@ -112,6 +114,26 @@ def test_index_of_another_state_is_made_anew(folder, built, caplog):
     copies(built, folder.parent / "more", times=3)
     (folder.parent / "more" / INDEX_FILE).write_bytes(kept)
     assert len(index_of(folder.parent / "more", "that").ids) == 3 * len(index_of(built).ids)
+
+
+def test_opened_with_what_is_told_of_its_making(folder, built):
+    (folder / SUMMARY_FILE).write_bytes((built / SUMMARY_FILE).read_bytes())
+    opened = dataset_index.open_dataset(tfds.builder_from_directory(folder))
+    told = json.loads((built / SUMMARY_FILE).read_text())
+    assert (opened.fingerprint, opened.rejected) == (
+        told["fingerprint"],
+        told["rejected_by_reason"],
+    )
+    assert_same(opened.index, index_of(folder))
+
+
+@pytest.mark.parametrize("text", [None, "", '{"fingerprint": "ab', "[]", "{}"])
+def test_data_set_of_which_nothing_is_told_is_an_error_that_says_so(folder, text):
+    (folder / SUMMARY_FILE).unlink(missing_ok=True)
+    if text is not None:
+        (folder / SUMMARY_FILE).write_text(text)
+    with pytest.raises(InputError, match=f"{SUMMARY_FILE} is gone.*or delete {folder} and"):
+        dataset_index.open_dataset(tfds.builder_from_directory(folder))
 
 
 def test_file_that_became_shorter_is_noticed(folder):

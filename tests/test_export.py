@@ -11,7 +11,9 @@ from benchmarks.faults import CONFIG, ROOT, Trials
 from configs import quickstart
 from data_gen.errors import InputError
 from sgan_jax import metrics, workdir
+from sgan_jax.checkpoint import Choice
 from sgan_jax.classifier import load_classifier
+from sgan_jax.export import _test as figures_of_merit
 from sgan_jax.export import export
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
@@ -161,6 +163,18 @@ def test_the_classifier_of_another_network_goes_without_its_real_fake_head(untra
 def test_a_report_on_other_weights_is_not_passed_on(untrained, tmp_path):
     (untrained / "report.json").write_text('{"checkpoint": {"step": 0}, "test": {"top1": 1.0}}')
     assert export(untrained, tmp_path / "model")["training"]["test"] is None
+
+
+CHOSEN = Choice(step=1, reason="the last", validation_top1=None)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "{}", '{"checkpoint": ', json.dumps({"checkpoint": CHOSEN._asdict()})]
+)
+def test_a_report_that_is_none_is_an_error_that_says_so(tmp_path, text):
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(InputError, match=r"report\.json is damaged.*--mode=evaluate"):
+        figures_of_merit(tmp_path, CHOSEN)
 
 
 def test_what_cannot_be_exported(finished, exported, tmp_path):

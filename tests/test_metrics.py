@@ -96,17 +96,18 @@ def test_reliability_accounts_for_every_pattern(case):
     assert (table.confidence[filled] >= edges[:-1][filled] - 1e-12).all()
 
 
-def test_bootstrap_interval_matches_the_normal_approximation():
+def test_the_interval_of_many_answers_is_that_of_the_normal_distribution():
     right = np.arange(10_000) % 10 < 7
-    low, high = metrics.bootstrap_interval(right)
     half = 1.96 * np.sqrt(0.7 * 0.3 / 10_000)
-    assert (low, high) == pytest.approx((0.7 - half, 0.7 + half), abs=1e-3)
-    assert metrics.bootstrap_interval(right) == (low, high)
+    assert metrics.accuracy_interval(right) == pytest.approx((0.7 - half, 0.7 + half), abs=1e-4)
 
 
-@pytest.mark.parametrize("value", [True, False])
-def test_bootstrap_interval_of_a_unanimous_result_is_a_point(value):
-    assert metrics.bootstrap_interval(np.full(7, value)) == (float(value), float(value))
+@pytest.mark.parametrize("n", [1, 5, 144])
+def test_the_interval_of_a_unanimous_result_is_no_point(n):
+    squared = 1.959964**2  # in standard deviations: Wilson's bounds are n/(n + z²) and z²/(n + z²)
+    every, none = np.ones(n, bool), np.zeros(n, bool)
+    assert metrics.accuracy_interval(every) == pytest.approx((n / (n + squared), 1.0))
+    assert metrics.accuracy_interval(none) == pytest.approx((0.0, squared / (n + squared)))
 
 
 def test_confusion_and_recall_keep_absent_classes():

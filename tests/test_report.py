@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def test_the_classes_hold_the_whole_confusion_matrix(task: str):
         assert entry["recall"] == (right / entry["n_test"] if entry["n_test"] else None)
     hits = sum(entry["predicted"].get(entry["name"], 0) for entry in classes)
     assert content["test"]["top1"] == pytest.approx(hits / content["dataset"]["n_test"])
+
+
+def test_only_the_cores_that_the_run_may_use_are_told(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 4, 7}, raising=False)
+    assert report.environment()["cpu_count"] == 3
 
 
 def test_the_page_links_the_pictures_that_are_there(tmp_path: Path):
