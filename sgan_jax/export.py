@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,6 +25,10 @@ from sgan_jax.state import Params, averaged_params
 _SOURCES = ("sources", "unlabelled_sources")
 _ANYWHERE = {"dir", "workers", "streamed", *_SOURCES, "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
+
+_MOST_CONFUSIONS = 5
+_NO_CHANCE = 5
+"""Test crystals of one class with the same wrong answer, from which on it is worth telling."""
 
 _UNUSUAL = 0.01
 """Share of the validation patterns that would be taken for something else than patterns."""
@@ -55,6 +59,25 @@ def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str
     return description
 
 
+def largest_confusions(per_class: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The few most frequent wrong answers of a report; none that may be chance.
+
+    Args:
+        per_class: Of the report.
+
+    Returns:
+        True class, answer, how many test crystals of the class got it, and how many there are; the
+        greatest number first.
+    """
+    found = [
+        {"class": entry["name"], "answer": answer, "n": n, "n_test": entry["n_test"]}
+        for entry in per_class
+        for answer, n in entry["predicted"].items()
+        if answer != entry["name"] and n >= _NO_CHANCE
+    ]
+    return sorted(found, key=lambda confusion: -confusion["n"])[:_MOST_CONFUSIONS]
+
+
 def _config_of(folder: Path) -> ConfigDict:
     config = ConfigDict(workdir.read(folder).config)
     try:
@@ -71,6 +94,7 @@ def _description(
     run: Run, chosen: Choice, params: Params, data_licence: str | None
 ) -> dict[str, Any]:
     config, dataset = run.config, run.dataset
+    report_on = _report(run.folder, chosen)
     model = instrument(config.data.instrument)
     named = ",".join(filter(None, (config.data[field] for field in _SOURCES)))
     sources = [PurePath(source).name for source in named.split(",")]
@@ -100,7 +124,8 @@ def _description(
             "label_fraction": config.label_fraction,
             "steps": run.checkpoints.steps[-1],
             "checkpoint": chosen._asdict(),
-            "test": _test(run.folder, chosen),
+            "test": report_on and report_on["test"],
+            "confusions": report_on and largest_confusions(report_on["per_class"]),
             "dataset": dataset.summary(),
             "config": _portable(config),
             "versions": report.environment()["versions"],
@@ -151,14 +176,14 @@ def _calibration(run: Run, params: Params) -> dict[str, Any]:
     }
 
 
-def _test(folder: Path, chosen: Choice) -> dict[str, Any] | None:
-    """The report's figures of merit, if it is a report on these weights."""
+def _report(folder: Path, chosen: Choice) -> dict[str, Any] | None:
+    """The run's report, if it is one on these weights."""
     path = folder / report.JSON_FILE
     try:
         content = json.loads(path.read_text()) if path.exists() else {}
     except ValueError as error:
         raise InputError(f"{path} is damaged; write it anew with --mode=evaluate") from error
-    return content["test"] if content.get("checkpoint") == chosen._asdict() else None
+    return content if content.get("checkpoint") == chosen._asdict() else None
 
 
 def _portable(config: ConfigDict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from configs import quickstart
 from data_gen.errors import InputError
 from sgan_jax import metrics, workdir
 from sgan_jax.classifier import load_classifier
-from sgan_jax.export import export
+from sgan_jax.export import export, largest_confusions
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
@@ -115,6 +115,7 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
     report = json.loads((finished / "report.json").read_text())
     training = content["training"]
     assert training["test"] == report["test"]
+    assert training["confusions"] == largest_confusions(report["per_class"])
     assert training["checkpoint"] == report["checkpoint"]
     assert training["checkpoint"]["validation_top1"] is not None
     assert training["dataset"] == report["dataset"]
@@ -129,6 +130,25 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
         *range(1, 231)
     ]
     assert str(finished.parent) not in text
+
+
+def test_the_largest_confusions_are_few_and_no_chance():
+    counts = {"aP": {"aP": 90, "mP": 6, "mS": 4}, "mP": {"mP": 1, "aP": 9, "oP": 8, "tP": 7}}
+    counts |= {"oP": {"mP": 30, "oP": 300, "oS": 5}, "hR": {}}
+    per_class = [
+        {"name": name, "n_test": sum(predicted.values()), "predicted": predicted}
+        for name, predicted in counts.items()
+    ]
+    found = largest_confusions(per_class)
+    assert [(entry["class"], entry["answer"]) for entry in found] == [
+        ("oP", "mP"),
+        ("mP", "aP"),
+        ("mP", "oP"),
+        ("mP", "tP"),
+        ("aP", "mP"),
+    ]
+    assert found[0] == {"class": "oP", "answer": "mP", "n": 30, "n_test": 335}
+    assert len(largest_confusions(per_class[:1])) == 1
 
 
 @pytest.fixture
@@ -148,6 +168,7 @@ def test_without_a_validation_set_it_is_not_calibrated(untrained, tmp_path):
     assert content["calibration"]["temperature"] is None
     assert "validation_fraction=0.0" in content["calibration"]["reason"]
     assert content["training"]["test"] is None
+    assert content["training"]["confusions"] is None
     assert content["licence"]["data"] is None
 
 
