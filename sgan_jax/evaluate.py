@@ -47,6 +47,7 @@ def evaluate(
     out: Path | str,
     *,
     limit: int | None = None,
+    held_out: bool = False,
     data_dir: Path | str = "data",
 ) -> dict[str, Any]:
     """Tries a classifier on the crystals of any sources; writes a report with figures.
@@ -56,13 +57,16 @@ def evaluate(
         sources: See `data_gen.sources.open_sources`.
         out: Folder for `report.json`, `report.md` and `figures/`; made if need be.
         limit: Read only the first so many structures.
+        held_out: Try it only on what its own split keeps as test set. Where it was split at random,
+            the sources must be those of its training, since there the ids decide.
         data_dir: Where data sets are; that of the sources is built if it is not there.
 
     Returns:
         The content of `report.json`.
 
     Raises:
-        InputError: The model, the sources or a folder cannot be used, or no structure can serve.
+        InputError: The model, the sources or a folder cannot be used, no structure can serve, or
+            none is held out.
     """
     classifier = load_classifier(trained.find(model))
     try:
@@ -73,8 +77,8 @@ def evaluate(
             f"model {model} does not say how it was trained ({error} is missing); export it again"
         ) from error
     spec.fingerprint()  # opens the sources, before anything is written
-    _check_folder(Path(out), described["sha256"], spec)
-    trial = try_classifier(classifier, spec, data_dir)
+    _check_folder(Path(out), described["sha256"], spec, held_out)
+    trial = try_classifier(classifier, spec, data_dir, held_out=held_out)
     counts = _counts(classifier, trial)
     class_list, logits, labels = trial.class_list, trial.logits, trial.labels
     content = report.strict(
@@ -82,7 +86,7 @@ def evaluate(
             "task": classifier.task,
             "model": described,
             "test": score(logits, labels, class_list, counts["labelled"]),
-            "dataset": _dataset(classifier, spec, trial, counts),
+            "dataset": {"held_out": held_out, **_dataset(classifier, spec, trial, counts)},
             "per_class": report.per_class(class_list, counts, metrics.confusion(logits, labels)),
             "environment": report.environment(),
         }
@@ -93,18 +97,21 @@ def evaluate(
     return content
 
 
-def _check_folder(out: Path, sha256: str, spec: DatasetSpec) -> None:
+def _check_folder(out: Path, sha256: str, spec: DatasetSpec, held_out: bool) -> None:
     """Checks that no report of something else would be overwritten."""
     if (out / workdir.CONFIG_FILE).exists():
         raise InputError(f"{out} has the report of a training run; name another --out=DIR")
     path = out / report.JSON_FILE
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         there = json.loads(path.read_text())
-        about = there["model"]["sha256"], there["dataset"]["sources"], there["dataset"]["limit"]
-        if about != (sha256, spec.sources, spec.limit):
+        data = there["dataset"]
+        # Reports without the last of these are older than it.
+        about = data["sources"], data["limit"], data.get("held_out", False)
+        if (there["model"]["sha256"], *about) != (sha256, spec.sources, spec.limit, held_out):
             raise InputError(
-                f"{out} has the report on another model, other sources or another limit; name "
-                "another --out=DIR"
+                f"{out} has the report on another model, other sources or another limit, or "
+                f"{'on more than was' if held_out else 'only on what was'} held out; name another "
+                "--out=DIR"
             )
     bulk.check_writable(out)
 
@@ -150,8 +157,9 @@ def _dataset(
         "simulated": "measurements on neutron instruments of any kind"
         if classifier.takes_roots
         else f"ideal patterns of {spec.instrument}",
-        "n_structures": n_test + n_left_out + sum(rejected.values()),
+        "n_structures": n_test + trial.n_passed_over + n_left_out + sum(rejected.values()),
         "n_test": n_test,
+        "n_passed_over": trial.n_passed_over,
         "n_left_out": n_left_out,
         "left_out_by_space_group": trial.left_out,
         "n_classes": len(present),
@@ -182,7 +190,7 @@ def _draw(folder: Path, trial: Trial, counts: Mapping[str, Int[np.ndarray, " k"]
 _DESCRIPTION = """\
 Simulates the powder patterns of crystal structures, asks a classifier about each, and says how
 often it is right: a report to read, one for programs, and figures. Figures on crystals that it was
-trained on say little.
+trained on say little: --held_out passes them over.
 """
 _EPILOG = """\
 A classifier of measured patterns is tried on simulated measurements (any neutron instrument, noise,
@@ -190,10 +198,16 @@ background, preferred orientation, a second phase out of the same sources, ...),
 patterns of the instrument that it was trained for. Structures that cannot serve are counted by
 reason, and crystals whose space group is in none of its classes are counted apart.
 
+What --held_out passes over is decided as in training, by the composition or the id of a crystal and
+the seed. Where ids decide (data.split_by=random), the sources must be those of the training: the
+same crystal has another id elsewhere. Crystals of further sources that only its unlabelled patterns
+came from (data.unlabelled_sources) may have been seen, without their labels.
+
 exit status: 0 if there is a report; 2 for an error, in one line that says what to do.
 
   python -m sgan_jax.evaluate --model=measured-bravais --sources=my_cifs.tar.gz --json=report.json
   python -m sgan_jax.evaluate --model=runs/model --sources=amcsd,my_cifs/ --limit=1000 --out=mine
+  python -m sgan_jax.evaluate --model=bravais --sources=amcsd --held_out
 """
 
 
@@ -221,13 +235,18 @@ def _parser() -> argparse.ArgumentParser:
         help="structures: a CIF, a folder or archive of CIFs, a table with a cif column, amcsd",
     )
     add("--limit", type=int, metavar="N", help="read only the first N structures")
+    add(
+        "--held_out",
+        action="store_true",
+        help="try only crystals that the model's own split keeps as test set, a tenth of all",
+    )
     add("--json", type=Path, metavar="FILE", help="write the report for programs here too")
     add(
         "--out",
         type=Path,
         metavar="DIR",
         help="folder for report.md, report.json and figures/, written anew; default: "
-        "evaluations/MODEL-SOURCES",
+        "evaluations/MODEL-SOURCES, with -held_out if only these are tried",
     )
     add(
         "--data_dir",
@@ -240,28 +259,34 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    out = options.out or _default_folder(options.model, options.sources)
+    out = options.out or _default_folder(options.model, options.sources, options.held_out)
     if options.json:
         bulk.check_file(options.json, "--json")
     content = evaluate(
-        options.model, options.sources, out, limit=options.limit, data_dir=options.data_dir
+        options.model,
+        options.sources,
+        out,
+        limit=options.limit,
+        held_out=options.held_out,
+        data_dir=options.data_dir,
     )
     if options.json:
         save(options.json, report.as_json(content).encode())
     print_all(f"{_summary(content)}\nreport: {out / report.MARKDOWN_FILE}\n")
 
 
-def _default_folder(model: str, sources: str) -> Path:
+def _default_folder(model: str, sources: str, held_out: bool) -> Path:
     named = [Path(name).absolute().name for name in (model, *source_names(sources))]
-    return Path("evaluations", "-".join(named)[:_LONGEST_NAME])
+    return Path("evaluations", "-".join(named)[:_LONGEST_NAME] + ("-held_out" if held_out else ""))
 
 
 def _summary(content: Mapping[str, Any]) -> str:
     dataset = content["dataset"]
     reasons = dataset["rejected_by_reason"]
     listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+    passed = f"{dataset['n_passed_over']:,} not held out, " if dataset["held_out"] else ""
     return (
-        f"{dataset['n_structures']:,} structures: {dataset['n_test']:,} tried, "
+        f"{dataset['n_structures']:,} structures: {dataset['n_test']:,} tried, {passed}"
         f"{dataset['n_left_out']:,} of space groups in no class of the model, "
         f"{sum(reasons.values()):,} rejected{f' ({listed})' if listed else ''}\n"
         f"{report.summary(content)}"

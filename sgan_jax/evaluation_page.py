@@ -25,7 +25,7 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         sections.accuracy(
             report, "## Accuracy on these crystals", "its own test", model["test"] or {}, _OWN
         ),
-        _data(report["dataset"], report["test"]),
+        _data(report["dataset"], report["test"], model),
         sections.by_class(report["per_class"]),
         _model(model),
         sections.environment(report["environment"]),
@@ -34,10 +34,12 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     return sections.joined(parts)
 
 
-def _data(dataset: Mapping[str, Any], test: Mapping[str, Any]) -> str:
+def _data(dataset: Mapping[str, Any], test: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    passed = [("passed over: not held out", dataset["n_passed_over"])] * dataset["held_out"]
     rows = [
         ("structures", dataset["n_structures"]),
         ("tried", dataset["n_test"]),
+        *passed,
         ("left out: space group in no class", dataset["n_left_out"]),
         *((f"rejected: {why}", n) for why, n in dataset["rejected_by_reason"].items()),
         ("classes", dataset["n_classes"]),
@@ -48,7 +50,7 @@ def _data(dataset: Mapping[str, Any], test: Mapping[str, Any]) -> str:
         "## Data",
         f"Sources: `{dataset['sources']}`{limit}; {dataset['simulated']}; data set "
         f"`{dataset['name']}`, in whose folder `rejected.csv` says what is wrong with each "
-        "rejected structure. Figures on crystals that the network was trained on say little.",
+        f"rejected structure. {_choice(dataset, model)}",
         sections.numbers(rows),
     ]
     if dataset["n_left_out"]:
@@ -63,6 +65,18 @@ def _data(dataset: Mapping[str, Any], test: Mapping[str, Any]) -> str:
         names = ", ".join(dataset["classes_without_label"])
         parts.append(f"**Classes that the network was never shown, and cannot name:** {names}.")
     return "\n\n".join(parts)
+
+
+def _choice(dataset: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """Whether all crystals were tried, in a sentence."""
+    if not dataset["held_out"]:
+        return "Figures on crystals that the network was trained on say little."
+    config = model["config"]
+    how = {"random": "at random, by id", "formula": "by formula"}[config["data"]["split_by"]]
+    return (
+        "**Only crystals that the network's own split keeps as its test set were tried** (split "
+        f"{how}, seed {config['seed']}); {dataset['n_passed_over']:,} others were passed over."
+    )
 
 
 def _model(model: Mapping[str, Any]) -> str:

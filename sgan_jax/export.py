@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,6 +25,10 @@ from sgan_jax.state import Params, averaged_params
 _SOURCES = ("sources", "unlabelled_sources")
 _ANYWHERE = {"dir", "workers", "streamed", *_SOURCES, "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
+
+_MOST_CONFUSIONS = 5
+_NO_CHANCE = 5
+"""Test crystals of one class with the same wrong answer, from which on it is worth telling."""
 
 _UNUSUAL = 0.01
 """Share of the validation patterns that would be taken for something else than patterns."""
@@ -53,6 +57,25 @@ def export(folder: Path, out: Path, data_licence: str | None = None) -> dict[str
     card = model_card.card(out.absolute().name, description)
     classifier.save_classifier(out, description, _weights(description, params), card)
     return description
+
+
+def largest_confusions(per_class: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The few most frequent wrong answers of a report; none that may be chance.
+
+    Args:
+        per_class: Of the report.
+
+    Returns:
+        True class, answer, how many test crystals of the class got it, and how many there are; the
+        greatest number first.
+    """
+    found = [
+        {"class": entry["name"], "answer": answer, "n": n, "n_test": entry["n_test"]}
+        for entry in per_class
+        for answer, n in entry["predicted"].items()
+        if answer != entry["name"] and n >= _NO_CHANCE
+    ]
+    return sorted(found, key=lambda confusion: -confusion["n"])[:_MOST_CONFUSIONS]
 
 
 def _config_of(folder: Path) -> ConfigDict:
@@ -100,7 +123,7 @@ def _description(
             "label_fraction": config.label_fraction,
             "steps": run.checkpoints.steps[-1],
             "checkpoint": chosen._asdict(),
-            "test": _test(run.folder, chosen),
+            **_figures(run.folder, chosen),
             "dataset": dataset.summary(),
             "config": _portable(config),
             "versions": report.environment()["versions"],
@@ -151,15 +174,19 @@ def _calibration(run: Run, params: Params) -> dict[str, Any]:
     }
 
 
-def _test(folder: Path, chosen: Choice) -> dict[str, Any] | None:
-    """The report's figures of merit, if it is a report on these weights."""
+def _figures(folder: Path, chosen: Choice) -> dict[str, Any]:
+    """What the run's report says of the test set; None where there is none on these weights."""
     path = folder / report.JSON_FILE
+    unknown = {"test": None, "confusions": None}
     if not path.exists():
-        return None
+        return unknown
     try:
         content = json.loads(path.read_text())
-        return dict(content["test"]) if content["checkpoint"] == chosen._asdict() else None
-    except (ValueError, KeyError, TypeError) as error:
+        if content["checkpoint"] != chosen._asdict():
+            return unknown
+        wrong = largest_confusions(content["per_class"])
+        return {"test": dict(content["test"]), "confusions": wrong}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged, or not the report of a run ({type(error).__name__}: {error}); "
             "write it anew with --mode=evaluate"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from data_gen.symmetry import hermann_mauguin
 from sgan_jax.augmentation.effects import WAVELENGTHS
 from sgan_jax.grids import GRIDS
 from sgan_jax.report_sections import short
@@ -154,4 +155,17 @@ def _failures(description: Mapping[str, Any]) -> str:
         lines.append(f"Fewer than {_FEW} labelled crystals, so seldom named: {', '.join(few)}.")
     if never:
         lines.append(f"No labelled crystal, so never named: {', '.join(never)}.")
+    if confusions := description["training"].get("confusions"):
+        told = (_confusion(description["task"], confusion) for confusion in confusions)
+        lines.append(f"Most frequent wrong answers, by number of test crystals: {', '.join(told)}.")
     return " ".join(lines)
+
+
+def _confusion(task: str, confusion: Mapping[str, Any]) -> str:
+    of_lattices = task == "bravais_lattice"
+    true, answer = (
+        name if of_lattices else f"{name} ({hermann_mauguin(int(name))})"
+        for name in (confusion["class"], confusion["answer"])
+    )
+    n, n_test = confusion["n"], confusion["n_test"]
+    return f"{true} is taken for {answer} ({100 * n / n_test:.0f} % of {n_test:,})"

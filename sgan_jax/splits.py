@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 TEST_FRACTION = 0.1
 """Share of patterns that are never trained on (Lolla et al. 2022, section 2)."""
@@ -56,8 +56,8 @@ def split(
             split (nor of the validation split).
         validation_fraction: Share of the labelled patterns that is held back.
     """
-    group = {"random": ids, "formula": formulas}[split_by]
-    test = _uniform("test", seed, group) < TEST_FRACTION
+    group = _group(ids, formulas, split_by)
+    test = is_test(ids, formulas, seed=seed, split_by=split_by)
     labelled = ~test & (_uniform("label", seed, ids) < label_fraction / (1 - TEST_FRACTION))
     validation = labelled & (_uniform("validation", seed, group) < validation_fraction)
     return Split(
@@ -66,6 +66,25 @@ def split(
         validation=np.flatnonzero(validation),
         unlabelled=np.flatnonzero(~test & ~labelled),
     )
+
+
+def is_test(
+    ids: Collection[str], formulas: Collection[str], *, seed: int, split_by: str
+) -> Bool[np.ndarray, " n"]:
+    """Which patterns are in the test set, of whatever data set they come.
+
+    Args:
+        ids: Names of the patterns; they decide where `split_by` is `random`.
+        formulas: Their compositions; they decide where it is `formula`.
+        seed: As for `split`.
+        split_by: As for `split`.
+    """
+    return _uniform("test", seed, _group(ids, formulas, split_by)) < TEST_FRACTION
+
+
+def _group(ids: Collection[str], formulas: Collection[str], split_by: str) -> Collection[str]:
+    """What is on one side as a whole."""
+    return {"random": ids, "formula": formulas}[split_by]
 
 
 def _uniform(salt: str, seed: int, keys: Collection[str]) -> Float[np.ndarray, " n"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 from tqdm import tqdm
 
 from data_gen.builder import build
@@ -20,11 +20,12 @@ from data_gen.errors import InputError, StructureError
 from data_gen.instrument import INSTRUMENTS
 from data_gen.spec import DatasetSpec
 from data_gen.symmetry import ClassList
+from sgan_jax import splits
 from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EVALUATED
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.classifier import MOST_AT_ONCE, Classifier
-from sgan_jax.dataset_index import Texts, open_dataset
+from sgan_jax.dataset_index import Index, Texts, open_dataset
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
 from sgan_jax.prefetch import ahead
 from sgan_jax.records import Patterns, Records, StreamedPatterns
@@ -37,12 +38,13 @@ class Trial:
     Attributes:
         class_list: Its classes.
         axis: What its patterns are to be drawn over.
-        patterns: Those of all crystals of its classes.
+        patterns: Those of all crystals of its classes that are not passed over.
         rows: Of the patterns that it was asked about.
         logits: Its answers to them, divided by its temperature.
         space_groups: Space group numbers of their crystals.
         formulas: Compositions of their crystals.
-        left_out: Crystals that are of none of its classes, by space group number.
+        n_passed_over: Crystals outside its test set, where only that was asked for.
+        left_out: Other crystals that are of none of its classes, by space group number.
         rejected_by_reason: Structures without a pattern.
         folder: Of the data set.
         fingerprint: Of the data set.
@@ -55,6 +57,7 @@ class Trial:
     logits: Float32[np.ndarray, "n classes"]
     space_groups: Int[np.ndarray, " n"]
     formulas: Texts
+    n_passed_over: int
     left_out: dict[int, int]
     rejected_by_reason: dict[str, int]
     folder: Path
@@ -95,7 +98,9 @@ def dataset_spec(classifier: Classifier, sources: str, limit: int | None) -> Dat
     )
 
 
-def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | str) -> Trial:
+def try_classifier(
+    classifier: Classifier, spec: DatasetSpec, data_dir: Path | str, *, held_out: bool = False
+) -> Trial:
     """Asks a classifier about every crystal of a data set that is of one of its classes.
 
     The patterns are in the files of the data set or made as they are asked for; in memory are the
@@ -105,17 +110,23 @@ def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | s
         classifier: To be tried.
         spec: Of `dataset_spec`.
         data_dir: Where data sets are; this one is built if it is not there.
+        held_out: Pass over the crystals that its own split does not put into the test set. The
+            compositions that its training did without (`data.formulas_left_out`) are split like
+            all others: it was trained on none of them, but asking about all of them would give
+            these few a weight that they have not in the sources.
 
     Raises:
         InputError: The sources or the folder cannot be used, or no crystal can be asked about.
     """
+    own_split = _own_split(classifier) if held_out else None
     opened = open_dataset(build(spec, data_dir))
+    wanted = _is_wanted(opened.index, own_split)
     class_list = _class_list(classifier)
-    known = class_list.index_of_space_group[opened.index.space_groups] >= 0
-    left_out = Counter(opened.index.space_groups[~known].tolist())
+    known = wanted & (class_list.index_of_space_group[opened.index.space_groups] >= 0)
+    left_out = Counter(opened.index.space_groups[wanted & ~known].tolist())
     if not known.any():
         raise InputError(
-            f"none of the {len(known):,} crystals is of a class of the model; their space groups "
+            f"none of the {wanted.sum():,} crystals is of a class of the model; their space groups "
             f"are {', '.join(map(str, sorted(left_out)))}; name other sources or another --model"
         )
     patterns, axis = _simulated(classifier, spec, opened.records, np.flatnonzero(known))
@@ -129,11 +140,44 @@ def try_classifier(classifier: Classifier, spec: DatasetSpec, data_dir: Path | s
         logits=logits / np.float32(classifier.temperature or 1.0),
         space_groups=found.space_groups[rows],
         formulas=found.formulas[rows],
+        n_passed_over=int((~wanted).sum()),
         left_out=dict(sorted(left_out.items())),
         rejected_by_reason=dict((Counter(opened.rejected) + reasons).most_common()),
         folder=opened.records.folder,
         fingerprint=opened.fingerprint,
     )
+
+
+class _OwnSplit(NamedTuple):
+    """By what the training of a classifier chose its test set; see `splits.is_test`."""
+
+    seed: int
+    split_by: str
+
+
+def _own_split(classifier: Classifier) -> _OwnSplit:
+    try:
+        config = classifier.description["training"]["config"]
+        return _OwnSplit(config["seed"], config["data"]["split_by"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"the model does not say how its data were split ({error} is missing), so what it held "
+            "out is unknown; export it again, or do without --held_out"
+        ) from error
+
+
+def _is_wanted(index: Index, own_split: _OwnSplit | None) -> Bool[np.ndarray, " n"]:
+    """Which crystals are not passed over."""
+    if own_split is None:
+        return np.ones(len(index.ids), bool)
+    wanted = splits.is_test(index.ids, index.formulas, **own_split._asdict())
+    if not wanted.any():
+        raise InputError(
+            f"none of the {len(wanted):,} crystals is in the model's test set (split_by="
+            f"{own_split.split_by}, seed {own_split.seed}); name more sources, or do without "
+            "--held_out"
+        )
+    return wanted
 
 
 def _class_list(classifier: Classifier) -> ClassList:

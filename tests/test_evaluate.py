@@ -75,7 +75,8 @@ def test_the_report_says_what_was_asked_and_how_it_went(finished):
         LIMIT,
     )
     assert dataset["n_test"] + sum(dataset["rejected_by_reason"].values()) == LIMIT
-    assert dataset["n_left_out"] == 0
+    assert dataset["n_left_out"] == dataset["n_passed_over"] == 0
+    assert not dataset["held_out"]
     assert len(dataset["fingerprint"]) == 64
     assert report["test"]["top1"] > report["test"]["prior_top1"]
     assert sum(entry["n_test"] for entry in report["per_class"]) == dataset["n_test"]
@@ -113,6 +114,27 @@ def test_an_ideal_classifier_is_told_of_groups_that_it_does_not_know(models, dat
     page = (tmp_path / "report.md").read_text()
     assert f"left out: space group in no class | {dataset['n_left_out']} |" in page
     assert "Counted as wrong answers, they would make top-1" in page
+
+
+def test_only_what_was_held_out(data_dir, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--model=bravais", "--sources=amcsd", f"--limit={LIMIT}", f"--data_dir={data_dir}"]
+    assert run(*flags, "--held_out") == 0
+    out = tmp_path / "evaluations" / "bravais-amcsd-held_out"
+    dataset = json.loads((out / "report.json").read_text())["dataset"]
+    passed = dataset["n_passed_over"]
+    assert dataset["held_out"]
+    assert 0 < dataset["n_test"] < passed
+    assert passed + dataset["n_test"] + sum(dataset["rejected_by_reason"].values()) == LIMIT
+    assert f"{dataset['n_test']} tried, {passed} not held out, " in capsys.readouterr().out
+    page = (out / "report.md").read_text()
+    assert f"(split by formula, seed 0); {passed} others were passed over." in page
+    assert f"| passed over: not held out | {passed} |" in page
+    assert "trained on say little" not in page
+    before = (out / "report.json").read_text()
+    assert run(*flags, f"--out={out}") == 2
+    assert "or only on what was held out; name another" in capsys.readouterr().err
+    assert (out / "report.json").read_text() == before
 
 
 def archive(path: Path, **members: str) -> Path:
@@ -156,6 +178,8 @@ def test_without_a_folder_it_is_named_after_model_and_sources(
         (["--sources=EMPTY"], "holds no structures"),
         (["--sources=BROKEN"], "all 1 structures were rejected"),
         (["--limit=0"], "limit is 0"),
+        (["--held_out"], "does not say how its data were split ('seed' is missing)"),
+        (["--held_out", "--model=bravais"], "none of the 1 crystals is in the model's test set"),
         (["--json=EMPTY"], "is a folder; name a file in it"),
         (["--out=BROKEN"], "give a place that can be written"),
         (["--out=EMPTY/run"], "has the report of a training run"),
@@ -191,4 +215,7 @@ def test_a_report_on_something_else_is_not_overwritten(finished, models, capsys)
     before = (out / "report.json").read_text()
     assert run(f"--model={models / 'plain'}", "--sources=amcsd", f"--out={out}") == 2
     assert "another model, other sources or another limit" in capsys.readouterr().err
+    command = ["--model=measured-bravais", "--sources=amcsd", f"--limit={LIMIT}", f"--out={out}"]
+    assert run(*command, "--held_out") == 2
+    assert "or on more than was held out; name another" in capsys.readouterr().err
     assert (out / "report.json").read_text() == before

@@ -13,8 +13,7 @@ from data_gen.errors import InputError
 from sgan_jax import metrics, workdir
 from sgan_jax.checkpoint import Choice
 from sgan_jax.classifier import load_classifier
-from sgan_jax.export import _test as figures_of_merit
-from sgan_jax.export import export
+from sgan_jax.export import _figures, export, largest_confusions
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
@@ -96,9 +95,9 @@ def test_its_trial_on_the_same_structures_gives_the_same_answers(finished, expor
         spec = dataset_spec(classifier, run.config.data.sources, run.config.data.limit)
         found = try_classifier(classifier, spec, run.config.data.dir)
         assert found.fingerprint == run.dataset.fingerprint
-    np.testing.assert_allclose(
-        found.logits[rows], expected, rtol=0, atol=1e-6 * np.abs(expected).max()
-    )
+        alone = try_classifier(classifier, spec, run.config.data.dir, held_out=True)
+    for logits in (found.logits[rows], alone.logits):
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
 def test_the_temperature_is_that_of_the_validation_set(finished, exported):
@@ -117,6 +116,7 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
     report = json.loads((finished / "report.json").read_text())
     training = content["training"]
     assert training["test"] == report["test"]
+    assert training["confusions"] == largest_confusions(report["per_class"])
     assert training["checkpoint"] == report["checkpoint"]
     assert training["checkpoint"]["validation_top1"] is not None
     assert training["dataset"] == report["dataset"]
@@ -131,6 +131,25 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
         *range(1, 231)
     ]
     assert str(finished.parent) not in text
+
+
+def test_the_largest_confusions_are_few_and_no_chance():
+    counts = {"aP": {"aP": 90, "mP": 6, "mS": 4}, "mP": {"mP": 1, "aP": 9, "oP": 8, "tP": 7}}
+    counts |= {"oP": {"mP": 30, "oP": 300, "oS": 5}, "hR": {}}
+    per_class = [
+        {"name": name, "n_test": sum(predicted.values()), "predicted": predicted}
+        for name, predicted in counts.items()
+    ]
+    found = largest_confusions(per_class)
+    assert [(entry["class"], entry["answer"]) for entry in found] == [
+        ("oP", "mP"),
+        ("mP", "aP"),
+        ("mP", "oP"),
+        ("mP", "tP"),
+        ("aP", "mP"),
+    ]
+    assert found[0] == {"class": "oP", "answer": "mP", "n": 30, "n_test": 335}
+    assert len(largest_confusions(per_class[:1])) == 1
 
 
 @pytest.fixture
@@ -150,6 +169,7 @@ def test_without_a_validation_set_it_is_not_calibrated(untrained, tmp_path):
     assert content["calibration"]["temperature"] is None
     assert "validation_fraction=0.0" in content["calibration"]["reason"]
     assert content["training"]["test"] is None
+    assert content["training"]["confusions"] is None
     assert content["licence"]["data"] is None
 
 
@@ -174,7 +194,7 @@ CHOSEN = Choice(step=1, reason="the last", validation_top1=None)
 def test_a_report_that_is_none_is_an_error_that_says_so(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(InputError, match=r"report\.json is damaged.*--mode=evaluate"):
-        figures_of_merit(tmp_path, CHOSEN)
+        _figures(tmp_path, CHOSEN)
 
 
 def test_what_cannot_be_exported(finished, exported, tmp_path):

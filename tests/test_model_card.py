@@ -73,6 +73,31 @@ def test_it_says_what_unlabelled_patterns_were_for(description):
     assert "Unlabelled as well" not in supervised
 
 
+def test_it_names_the_most_frequent_wrong_answers(description):
+    other = copy.deepcopy(description)
+    training = other["training"]
+    training.pop("confusions", None)
+    unknown = card("name", other)
+    assert "wrong answers" not in unknown
+    training["confusions"] = [
+        {"class": "2", "answer": "14", "n": 130, "n_test": 246},
+        {"class": "11", "answer": "14", "n": 70, "n_test": 1111},
+    ]
+    assert card("name", other) == unknown[:-1] + (
+        " Most frequent wrong answers, by number of test crystals: 2 (P-1) is taken for 14 (P21/c) "
+        "(53 % of 246), 11 (P21/m) is taken for 14 (P21/c) (6 % of 1,111).\n"
+    )
+    training["confusions"] = None
+    assert card("name", other) == unknown
+
+
+def test_lattices_stand_by_their_letters(description):
+    other = copy.deepcopy(description) | {"task": "bravais_lattice"}
+    confusion = {"class": "aP", "answer": "mP", "n": 6, "n_test": 10}
+    other["training"]["confusions"] = [confusion]
+    assert "test crystals: aP is taken for mP (60 % of 10)." in card("name", other)
+
+
 @pytest.mark.parametrize("name", packaged())
 def test_the_cards_in_the_package_are_those_that_export_writes(name):
     folder = packaged()[name]

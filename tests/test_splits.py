@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgan_jax.splits import Split, split
+from sgan_jax.splits import Split, is_test, split
 
 IDS = [f"id-{n}" for n in range(5000)]
 FORMULAS = [f"formula-{n % 700}" for n in range(5000)]
@@ -70,6 +70,13 @@ def test_splitting_by_formula_keeps_each_composition_on_one_side():
     for rows in (parts.labelled, parts.unlabelled, parts.validation):
         assert not test & {FORMULAS[row] for row in rows}
     assert not validation & {FORMULAS[row] for row in parts.labelled}
+
+
+@pytest.mark.parametrize("split_by", ["random", "formula"])
+def test_the_test_set_is_known_without_the_rest_of_the_split(split_by):
+    parts = make(0.1, seed=3, split_by=split_by, validation_fraction=0.2)
+    found = is_test(IDS, FORMULAS, seed=3, split_by=split_by)
+    np.testing.assert_array_equal(np.flatnonzero(found), parts.test)
 
 
 def test_every_machine_agrees():

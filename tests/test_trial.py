@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_gen.builder import build
 from data_gen.crystal import Crystal
 from data_gen.errors import InputError
 from data_gen.instrument import instrument
@@ -15,12 +16,16 @@ from sgan_jax import trial
 from sgan_jax.augmentation.effects import EVALUATED
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.classifier import Classifier, load_classifier
+from sgan_jax.dataset_index import open_dataset
 from sgan_jax.grids import GRIDS, NOT_MEASURED
+from sgan_jax.splits import split
 from tests.fixed_classifier import GROUPS, LATTICES, write_classifier
 
 HALITE = Path(__file__).parent / "data" / "halite.cif"
 LIMIT = 40
 TEMPERATURE = 2.0
+SEED = 44
+"""With it crystals of known and unknown lattices are held out, however they are split."""
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,42 @@ def test_crystals_of_no_class_are_an_error_that_names_their_groups(data_dir, tmp
     primitive = load_classifier(write_classifier(tmp_path / "model", {"oP": 1.0, "cP": 0.0}))
     with pytest.raises(InputError, match=r"none of the 1 crystals is of a class .* are 225; "):
         tried(primitive, str(HALITE), data_dir)
+
+
+def told_its_split(folder: Path, split_by: str) -> Classifier:
+    """A classifier that says how its data were split."""
+    write_classifier(folder, LATTICES, grid="log_d")
+    data = {"scattering_lengths": "periodictable", "check_symmetry": False, "split_by": split_by}
+    return changed(folder, {"training": {"config": {"seed": SEED, "data": data}}})
+
+
+@pytest.mark.parametrize("split_by", ["random", "formula"])
+def test_what_is_not_held_out_is_passed_over_before_it_is_measured(data_dir, tmp_path, split_by):
+    classifier = told_its_split(tmp_path / "model", split_by)
+    spec = trial.dataset_spec(classifier, "amcsd", LIMIT)
+    found = trial.try_classifier(classifier, spec, data_dir, held_out=True)
+    index = open_dataset(build(spec, data_dir)).index
+    parts = split(index.ids, index.formulas, seed=SEED, label_fraction=0.9, split_by=split_by)
+    test = index.select(np.isin(np.arange(len(index.ids)), parts.test))
+    known = np.isin(test.space_groups, [n for c in classifier.classes for n in c.space_groups])
+    assert found.formulas.tolist() == test.formulas[known].tolist()
+    assert len(found.rows) == found.patterns.shape[0] > 0
+    assert sum(found.left_out.values()) == (~known).sum()
+    assert found.n_passed_over == len(index.ids) - len(parts.test)
+
+
+def test_none_held_out_is_an_error_that_names_the_split(data_dir, tmp_path):
+    classifier = told_its_split(tmp_path / "model", "random")
+    spec = trial.dataset_spec(classifier, str(HALITE), None)
+    with pytest.raises(InputError, match=r"none of the 1 crystals is in the .*=random, seed 44\)"):
+        trial.try_classifier(classifier, spec, data_dir, held_out=True)
+
+
+def test_a_model_that_does_not_say_how_it_was_split(measured, tmp_path):
+    spec = trial.dataset_spec(measured, str(HALITE), None)
+    with pytest.raises(InputError, match=r"how its data were split \('seed' is missing\)"):
+        trial.try_classifier(measured, spec, tmp_path, held_out=True)
+    assert not any(tmp_path.iterdir())
 
 
 def measurements(*species: str) -> AugmentedPatterns:
