@@ -101,17 +101,29 @@ def _judged(share: float) -> tuple[str, ...]:
 
 def table(settings: Settings, config: str, method: str) -> str:
     """The variants of a method with their accuracy on what was held back, the best first."""
-    found = []
+    found, every = [], []
     for name, experiment in experiments(config, method).items():
         changes = " ".join(VARIANTS[method][name]) or "–"
         reports = list(settings.reports(experiment).values())
+        every += reports
         reached = [report["checkpoint"]["validation_top1"] for report in reports]
         mean = statistics.fmean(reached) if reached else 0.0
         found.append((mean, [name, changes, str(len(reports)), *_reached(reached, reports)]))
     lines = [line for _, line in sorted(found, key=lambda line: -line[0])]
     title = f"{TASKS[config.partition('_')[0]]}, {method}, `configs/{config}.py`"
     header = ["variant", "fields", "seeds", "validation top-1, %", "training time"]
-    return markdown(title, header, lines)
+    return f"{markdown(title, header, lines)}{_conditions(every)}"
+
+
+def _conditions(reports: Sequence[Report]) -> str:
+    """What all variants have in common, and what is reached without learning anything."""
+    if not reports:
+        return ""
+    prior = statistics.fmean(report["test"]["prior_top1"] for report in reports)
+    return (
+        f"\n{reports[0]['steps']:,} steps each. With one seed ± is the standard error over the "
+        f"validation patterns alone. Prior: {points(prior)} %.\n"
+    )
 
 
 def _reached(reached: Sequence[float], reports: Sequence[Report]) -> tuple[str, str]:
@@ -140,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         methods = [options.method] if options.method else list(VARIANTS)
         wanted = [
             (experiment, seed)
-            for seed in range(options.seeds)
+            for seed in range(0 if options.write_only else options.seeds)
             for method in methods
             for experiment in experiments(options.config, method).values()
         ]
@@ -151,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         table4_runs.check(settings, wanted)
         write()  # what cannot be written is told before hours of training
-        failed = table4_runs.train_all(settings, wanted, write)
+        failed = table4_runs.train_all(settings, wanted, write) if wanted else []
         print(options.out)
     return FAILED if failed else 0
 
@@ -169,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runs", type=Path, default=Path("runs/tuning"), metavar="DIR", help="of the runs")
     add("--steps", type=int, metavar="N", help="of every run; default: what its config says")
     add("--seeds", type=int, default=1, metavar="N", help="runs of each variant; default: 1")
+    add("--write_only", action="store_true", help="run nothing, write from the reports there are")
     add("--out", type=Path, default=Path("tuning.md"), metavar="FILE", help="the tables")
     return parser
 

@@ -47,7 +47,8 @@ def test_the_best_by_validation_stands_first_whatever_the_test_says(settings):
     variants = tuning.experiments("bravais_10pct", "supervised")
     finish(settings, variants["as it is"], reached=0.4, tested=0.9)
     finish(settings, variants["no warm-up"], reached=0.5, tested=0.1)
-    lines = tuning.table(settings, "bravais_10pct", "supervised").splitlines()[4:]
+    text = tuning.table(settings, "bravais_10pct", "supervised")
+    _, _, *lines = (line for line in text.splitlines() if line.startswith("|"))
     assert lines[0].startswith("| no warm-up ")
     assert "| 50.0 ± 5.0 " in lines[0]
     assert lines[1].startswith("| as it is ")
@@ -84,3 +85,16 @@ def test_what_is_finished_is_not_run_again(settings, tmp_path, capsys):
     assert tuning.main([*flags, "--config=sg_10pct"]) == 0
     assert capsys.readouterr().out == f"{page}\n"
     assert "not run" not in page.read_text()
+
+
+def test_only_written_what_is_not_finished_says_so(settings, tmp_path, capsys):
+    finish(settings, tuning.experiments("sg_10pct", "sgan")["as it is"], reached=0.5, tested=0.4)
+    page = tmp_path / "page.md"
+    flags = [f"--runs={settings.runs}", f"--out={page}", "--steps=1060", "--config=sg_10pct"]
+    assert tuning.main([*flags, "--write_only"]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    text = page.read_text()
+    assert text.count("| 50.0 ± 5.0 ") == 1
+    assert text.count("\n1,060 steps each.") == 1
+    variants = [name for method in tuning.VARIANTS.values() for name in method]
+    assert text.count("| not run ") == len(variants) - 1
