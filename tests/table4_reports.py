@@ -1,5 +1,6 @@
 """Runs of `benchmarks.table4` that have ended, for the tests of what is made from them."""
 
+import re
 from pathlib import Path
 
 from random_report import random_report
@@ -26,3 +27,27 @@ def finish(
     run.folder.mkdir(parents=True)
     report.write(run.folder, content, report_page.page)
     return content
+
+
+def flags_of(settings: Settings, out: Path) -> list[str]:
+    """Of the command line, for runs with some settings."""
+    return [
+        f"--sources={settings.sources}",
+        f"--data_dir={settings.data_dir}",
+        f"--runs={settings.runs}",
+        f"--steps={settings.steps}",
+        f"--out={out}",
+    ]
+
+
+def tables(text: str) -> dict[str, list[dict[str, str]]]:
+    """The tables of a page by title, each row by column."""
+    found = {}
+    for title, body in re.findall(r"^## (.*)\n\n((?:\|.*\n)+)", text, re.MULTILINE):
+        lines = [
+            [cell.strip() for cell in line.strip("|").split(" |")] for line in body.splitlines()
+        ]
+        header = lines[0]
+        assert {len(line) for line in lines[2:]} <= {len(header)}
+        found[title] = [dict(zip(header, line, strict=True)) for line in lines[2:]]
+    return found
