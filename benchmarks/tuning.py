@@ -23,7 +23,7 @@ from benchmarks.tables import markdown
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
-from sgan_jax import command_line, preemption
+from sgan_jax import bulk, command_line, preemption
 from sgan_jax.supervisor import FAILED
 from sgan_jax.wording import points
 
@@ -146,8 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with command_line.errors(), preemption.watch():
         if options.seeds < 1:
             raise InputError(f"--seeds={options.seeds}: give at least 1")
-        if options.out.is_dir():
-            raise InputError(f"--out={options.out} is a folder; name a file in it")
+        bulk.check_file(options.out, "--out")
         settings = Settings(options.sources, options.data_dir, options.runs, options.steps)
         methods = [options.method] if options.method else list(VARIANTS)
         wanted = [
@@ -162,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             save(options.out, "\n".join(tables).encode())
 
         table4_runs.check(settings, wanted)
-        write()  # what cannot be written is told before hours of training
+        write()
         failed = table4_runs.train_all(settings, wanted, write) if wanted else []
         print(options.out)
     return FAILED if failed else 0
