@@ -21,16 +21,18 @@ from benchmarks.table4_matrix import (
     fields_of_presets,
     in_order,
 )
-from benchmarks.table4_settings import Settings
+from benchmarks.table4_settings import Settings, without_places
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
 from sgan_jax import command_line, preemption
-from sgan_jax.report import JSON_FILE
+from sgan_jax.report import JSON_FILE, as_json
 from sgan_jax.supervisor import FAILED
 
 PAGE = "RESULTS.md"
 PICTURES = Path("docs", "results")
+REPORTS = PICTURES / "reports"
+"""Copies of the reports, laid out as the runs are: `--runs` may name them, on any machine."""
 
 _EPILOG = """\
 Fields of all runs may be changed by --config.FIELD=VALUE, as of python -m sgan_jax.main. Other
@@ -127,7 +129,7 @@ def _make_folder(out: Path) -> None:
 
 
 def write(settings: Settings, seeds: int, out: Path) -> None:
-    """Writes the page and its pictures from the reports that there are.
+    """Writes the page and its pictures from the reports that there are, and keeps copies of these.
 
     Args:
         settings: Of the runs.
@@ -146,6 +148,16 @@ def write(settings: Settings, seeds: int, out: Path) -> None:
     captions = table4_figures.draw(cells, out / PICTURES)
     pictures = {f"{PICTURES.as_posix()}/{name}": text for name, text in captions.items()}
     save(out / PAGE, table4_page.page(settings, cells, pictures, seeds).encode())
+    _keep_reports(settings, cells, out / REPORTS)
+
+
+def _keep_reports(settings: Settings, cells: table4_cells.Cells, folder: Path) -> None:
+    """Without them the page could not be written, nor the matrix gone on with, elsewhere."""
+    for cell in cells.values():
+        for seed, report in cell.reports.items():
+            kept = folder / settings.run(cell.experiment, seed).name / JSON_FILE
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            save(kept, as_json(without_places(report)).encode())
 
 
 def _tell_of_others(settings: Settings) -> None:

@@ -8,13 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.table4_cells import Cell, Cells, Comparison, all_labels, comparisons, rows
-from benchmarks.table4_matrix import CONTRAST, PAPERS, TASKS, Terms
+from benchmarks.table4_matrix import ALL_LABELS, CONTRAST, PAPERS, SHARES, TASKS, Terms
 from benchmarks.table4_settings import Report
 from sgan_jax import figures
 from sgan_jax.wording import SHORT_METHODS
 
 _COLOURS = {"bravais": figures.BLUE, "sg": figures.VERMILION}
-_SHARES = (5, 10, 25, 50, 90)
 _CURVES: dict[str, tuple[str, Terms, dict]] = {
     SHORT_METHODS["sgan"]: ("sgan", PAPERS, {"marker": "o", "ls": "-"}),
     SHORT_METHODS["supervised"]: ("supervised", PAPERS, {"marker": "s", "ls": (0, (4, 2))}),
@@ -170,7 +169,8 @@ def _needed(axes: Axes, found: Sequence[Comparison], look: dict) -> None:
 
 def _label_axis(set_scale: Callable, set_ticks: Callable) -> None:
     set_scale("log")
-    set_ticks(_SHARES, [str(share) for share in _SHARES])
+    shown = (*SHARES, ALL_LABELS)
+    set_ticks(shown, [str(share) for share in shown])
     set_ticks([], minor=True)
 
 

@@ -104,7 +104,10 @@ CONTRAST = Terms("the SGAN with contrast of relatives")
 ALL_RELATIVES = Terms("both with relatives", (RELATIVES,), (RELATIVES,))
 FORMULA = Terms("split by formula", (BY_FORMULA,), (BY_FORMULA, NO_CONTRAST))
 
-_SHARES = (5, 10, 25, 50)
+SHARES = (5, 10, 25, 50)
+"""Labels in per cent of all patterns, with which both methods are compared."""
+ALL_LABELS = 90
+"""Those of all patterns but the test set's, likewise."""
 _METHODS = ("supervised", "sgan")
 
 
@@ -118,7 +121,7 @@ def rows_of(task: str, terms: Terms = PAPERS) -> tuple[Experiment, ...]:
     changes = {"supervised": terms.supervised, "sgan": terms.sgan}
     paired = [
         Experiment(f"{task}_{share}pct", method, changes=changes[method])
-        for share in _SHARES
+        for share in SHARES
         for method in _METHODS
     ]
     return (*paired, reference(task, *terms.supervised))
@@ -126,7 +129,7 @@ def rows_of(task: str, terms: Terms = PAPERS) -> tuple[Experiment, ...]:
 
 def reference(task: str, *changes: str) -> Experiment:
     """The supervised network with all labels but the test set's."""
-    return Experiment(f"{task}_90pct", "supervised", changes=changes)
+    return Experiment(f"{task}_{ALL_LABELS}pct", "supervised", changes=changes)
 
 
 _NO_GAME = ("optimizer.unsupervised_learning_rate=0.0", "optimizer.generator_learning_rate=0.0")
@@ -193,7 +196,7 @@ PARTS = {
     ),
     "losses": Part(
         "What each loss brings, split at random",
-        tuple(row for task in TASKS for share in _SHARES for row in _losses(task, share)),
+        tuple(row for task in TASKS for share in SHARES for row in _losses(task, share)),
         ("task", "labels", "losses", *_TOP1, *_REST, *_GROUP, *_SURE, *_MADE),
         "Cross-entropy: of labelled patterns. Game: between discriminator and generator, the "
         "paper's SGAN. Contrast: which imagined relatives are of the same unlabelled crystal, "

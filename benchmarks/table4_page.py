@@ -4,7 +4,6 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.table4_cells import (
@@ -27,7 +26,7 @@ from benchmarks.table4_matrix import (
     Terms,
     in_order,
 )
-from benchmarks.table4_settings import Report, Run, Settings
+from benchmarks.table4_settings import Report, Run, Settings, file_names
 from benchmarks.tables import markdown
 from sgan_jax.report_sections import short
 from sgan_jax.wording import points, share
@@ -115,11 +114,11 @@ _COMPARED = {
 def _head(settings: Settings, cells: Cells, seeds: int) -> str:
     wanted = in_order(settings.parts, seeds)
     done = sum(seed in cells[experiment].reports for experiment, seed in wanted)
-    given = [f"--sources={_names(settings.sources)}", f"--seeds={seeds}"]
+    given = [f"--sources={file_names(settings.sources)}", f"--seeds={seeds}"]
     given += map(_without_places, settings.fields)
     given += [f"--steps={settings.steps}"] if settings.steps else []
     more = settings.unlabelled_sources
-    given += [f"--unlabelled_sources={_names(more)}"] if more else []
+    given += [f"--unlabelled_sources={file_names(more)}"] if more else []
     return "\n".join(
         [
             "# The paper's Table 4 on open data",
@@ -208,8 +207,8 @@ def _data(reports: Sequence[Report]) -> str:
 def _data_of(report: Report) -> tuple[str, ...]:
     data = report["config"]["data"]
     return (
-        _names(data["sources"]),
-        _names(data["unlabelled_sources"]),
+        file_names(data["sources"]),
+        file_names(data["unlabelled_sources"]),
         short(report["dataset"]["fingerprint"]),
         "all" if data["limit"] is None else f"first {data['limit']:,}",
     )
@@ -241,15 +240,15 @@ def _runs(settings: Settings, cells: Cells, seeds: int) -> str:
         if report is not None:
             run = settings.run(experiment, seed)
             rows.append([run.name, *row(Cell(experiment, run.config, {seed: report}), {}, columns)])
-            commands.append(_command(run, settings))
+            commands.append(_command(run))
     return "\n".join([markdown("Finished runs", ["run", *columns], rows), "```", *commands, "```"])
 
 
-def _command(run: Run, settings: Settings) -> str:
+def _command(run: Run) -> str:
     shown = (
         _without_places(field) for field in run.fields if not field.startswith("--config.data.dir=")
     )
-    folder = f"--workdir={settings.runs.name}/{run.name}"
+    folder = f"--workdir=runs/{run.name}"
     config = f"--config={run.experiment.file}"
     return shlex.join(["python", "-m", "sgan_jax.main", config, *shown, folder])
 
@@ -257,12 +256,8 @@ def _command(run: Run, settings: Settings) -> str:
 def _without_places(field: str) -> str:
     """A flag whose value, if it is a path or several, is reduced to the names."""
     name, _, value = field.partition("=")
-    return f"{name}={_names(value)}"
+    return f"{name}={file_names(value)}"
 
 
 def _most_seeds(cells: Cells, seeds: int) -> int:
     return max(seeds, *(seed + 1 for cell in cells.values() for seed in cell.reports or [0]))
-
-
-def _names(sources: str) -> str:
-    return ",".join(Path(source).name for source in sources.split(","))

@@ -32,6 +32,9 @@ _BLOCKS = {
 }
 """What tables are made from, of a report that is whole."""
 
+_PLACES = ("dir", "sources", "unlabelled_sources")
+"""Fields of `config.data` that hold paths."""
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -100,6 +103,11 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError, InputError):
             return None
         return content if self.ready and whole and done else None
+
+
+def file_names(sources: str) -> str:
+    """Sources, or any path, without the places where they lie."""
+    return ",".join(Path(source).name for source in sources.split(","))
 
 
 @dataclass(frozen=True)
@@ -178,6 +186,15 @@ class Settings:
             return None
         its, own = times
         return max(1, round(self.run(other, 0).config.num_steps * its / own))
+
+
+def without_places(report: Report) -> Report:
+    """The same report wherever data and sources lie."""
+    data = {
+        field: file_names(value) if field in _PLACES else value
+        for field, value in report["config"]["data"].items()
+    }
+    return {**report, "config": {**report["config"], "data": data}}
 
 
 def seconds_per_step(report: Report) -> float | None:

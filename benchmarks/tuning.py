@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import table4_runs
 from benchmarks.table4_columns import duration
-from benchmarks.table4_matrix import TASKS, Experiment
+from benchmarks.table4_matrix import SHARES, TASKS, Experiment
 from benchmarks.table4_settings import Report, Settings, training_seconds
 from benchmarks.tables import markdown
 from data_gen.command_line import Parser
@@ -30,10 +30,8 @@ from sgan_jax.wording import points
 _HELD_BACK = 0.2
 """Share of all patterns by which the variants are judged."""
 
-_SHARES = {
-    f"{task}_{percents}pct": percents / 100 for task in TASKS for percents in (5, 10, 25, 50)
-}
-CONFIGS = tuple(_SHARES)
+_FRACTIONS = {f"{task}_{share}pct": share / 100 for task in TASKS for share in SHARES}
+CONFIGS = tuple(_FRACTIONS)
 
 _BOTH: dict[str, tuple[str, ...]] = {
     "as it is": (),
@@ -79,7 +77,7 @@ def experiments(config: str, method: str) -> dict[str, Experiment]:
         config: Name of a file in `configs/`, without its ending.
         method: `supervised` or `sgan`.
     """
-    judged = _judged(_SHARES[config])
+    judged = _judged(_FRACTIONS[config])
     return {
         name: Experiment(config, method, changes=(*changes, *judged))
         for name, changes in VARIANTS[method].items()

@@ -235,6 +235,16 @@ def test_the_page_tells_runs_and_commands_without_places(written):
     assert tables(text)["Data"][0]["runs"] == str(len(reports))
 
 
+def test_the_page_can_be_written_anew_from_the_reports_beside_it(written, tmp_path):
+    text, reports, out, _ = written
+    kept = out / table4.REPORTS
+    assert len(list(kept.glob("*/report.json"))) == len(reports)
+    assert not any(str(out.parent) in path.read_text() for path in kept.glob("*/report.json"))
+    moved = Settings("amcsd,none.tar.gz", "elsewhere", kept, steps=60)
+    assert table4.main([*flags_of(moved, tmp_path), "--seeds=2", "--write_only"]) == 0
+    assert (tmp_path / "RESULTS.md").read_text() == text
+
+
 def test_the_pictures_are_there_and_linked(written):
     text, _, out, _ = written
     links = re.findall(r"\((docs/results/.*)\)", text)
