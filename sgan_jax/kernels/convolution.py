@@ -1,7 +1,7 @@
 """Convolutions along a pattern, forwards and for the weights' gradient.
 
-Both keep eight rows of 32 output channels in registers, so that each weight or value that is loaded
-serves eight multiplications.
+Both keep eight rows of output channels in registers, as wide as these allow, so that each weight or
+value that is loaded serves eight multiplications.
 """
 
 from data_gen.kernels.compiled import kernel
@@ -15,10 +15,14 @@ from sgan_jax.kernels.calls import (
     result,
     result_length,
 )
-from sgan_jax.kernels.vectors import Pointer, fma, load, store, zeros
+from sgan_jax.kernels.vectors import WIDE_REGISTERS, Pointer, fma, load, store, zeros
 
-LANES = 32
-"""Output channels must be a multiple of this."""
+LANES = 32 if WIDE_REGISTERS else 8
+"""Output channels must be a multiple of this.
+
+Eight rows of 32 take half of the registers of AVX-512, but twice as many as AVX2 has, where they
+are half as fast as rows of 8: sums that do not fit are written and read at every step.
+"""
 
 ROWS = 8
 """For the weights' gradient, input channels must be a multiple of this."""

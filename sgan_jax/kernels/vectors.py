@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -24,6 +24,9 @@ Pointer = Any
 
 emitted: Any = intrinsic
 """Decorator of operations for compiled functions that say themselves what LLVM is to do."""
+
+WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))
+"""Whether the processor has 32 registers of 16 floats; others have 16 of 8, or 32 of 4."""
 
 _FLOAT, _INT, _BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
 _FAST = ("reassoc", "contract", "nsz", "arcp")
