@@ -2,6 +2,7 @@
 
 Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, Table 4.
 Expected: the paper has top-1 80 % (SGAN) and 76 % (supervised) on the ICSD.
+    On open data, which are other crystals: RESULTS.md, by python -m benchmarks.table4.
 Command: python -m sgan_jax.main --config=configs/bravais_25pct.py[:supervised]
 """
 
