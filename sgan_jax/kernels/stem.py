@@ -1,7 +1,7 @@
 """The classifier's stem in one pass: convolution, dropout, layer norm, GELU and max pool.
 
-Nothing of the 3029 × 32 values between pattern and pooled output leaves the cache. The backward
-pass computes them again.
+Nothing of the 3029 × 32 values between pattern and pooled output leaves the cache, where a few
+points at a time go from step to step. The backward pass computes them again.
 
 Where the network has a channel for coverage, points that were not measured are negative in the
 pattern. Both channels of such a point are 0; elsewhere the second is 1, so that over whole windows
@@ -87,33 +87,50 @@ def _partly_covered(x: Pointer, weight: Pointer, coverage: Pointer) -> Lanes:
 
 
 @kernel
-def _normalised_point(
+def _normalised_points(
     x: Pointer,
     weight: Pointer,
     coverage: Pointer,
-    covered: Lanes,
-    partly: bool,
+    two: bool,
+    begin: int,
+    end: int,
     first: int,
     settings: Pointer,
-) -> tuple[Lanes, np.float32]:
-    """Channels of a point after the layer norm, without its scale and bias; and 1/σ.
+    rows: Pointer,
+    inverses: Pointer,
+) -> None:
+    """Channels of some points after the layer norm, without its scale and bias; and 1/σ.
+
+    One step for all points, then the next: within a point each waits for the one before.
 
     Args:
-        x: Pointer to the pattern's points from this one on.
+        x: Pointer to the pattern.
         weight: Pointer to the taps.
         coverage: Pointer to the taps of the channel for coverage.
-        covered: Their sum; zeros if there is no such channel.
-        partly: Whether there is one, and some of the window was not measured.
-        first: Number of the point's first value among all of the layer's.
+        two: Whether there is one.
+        begin: First point.
+        end: Behind the last one.
+        first: Number of the first value of point 0 among all of the layer's.
         settings: Pointer to seed and threshold.
+        rows: Where the channels go.
+        inverses: Where 1/σ goes.
     """
-    if partly:
-        row = _partly_covered(x, weight, coverage)
-    else:
-        row = covered
-        for tap in range(TAPS):
-            row = fma(element(x, tap), load(weight, tap * CHANNELS, row), row)
-    return normalise(drop(row, first, settings), _SHARE)
+    covered = zeros(CHANNELS)
+    if two:
+        covered = _sum_of_taps(coverage)
+    for p in range(begin, end):
+        at = offset(x, p)
+        if two and not _is_covered(at):
+            row = _partly_covered(at, weight, coverage)
+        else:
+            row = covered
+            for tap in range(TAPS):
+                row = fma(element(at, tap), load(weight, tap * CHANNELS, row), row)
+        store(rows, (p - begin) * CHANNELS, drop(row, first + p * CHANNELS, settings))
+    for j in range(end - begin):
+        row, inverse = normalise(load(rows, j * CHANNELS, covered), _SHARE)
+        store(rows, j * CHANNELS, row)
+        set_element(inverses, j, inverse)
 
 
 @kernel
@@ -141,19 +158,16 @@ def stem_forward(frame: int, example: int) -> None:
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
     two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
-    covered = zeros(CHANNELS)
-    if two:
-        covered = _sum_of_taps(coverage)
     out = offset(result(frame, 0), example * result_length(frame, 0, 1) * CHANNELS)
+    rows, inverses = scratch(_SPAN_VALUES), scratch(_SPAN)
     span, missing, groups = _groups(points, window)
+    first = example * points * CHANNELS
     for group in range(groups):
         begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
         largest = splat(_f(-np.inf), scale)
+        _normalised_points(x, weight, coverage, two, begin, end, first, settings, rows, inverses)
         for p in range(begin, end):
-            first = (example * points + p) * CHANNELS
-            at = offset(x, p)
-            partly = two and not _is_covered(at)
-            row, _ = _normalised_point(at, weight, coverage, covered, partly, first, settings)
+            row = load(rows, (p - begin) * CHANNELS, scale)
             active = gelu(fma(row, scale, bias))
             if window > 1:
                 largest = _larger(largest, active)
@@ -213,9 +227,6 @@ def stem_backward(frame: int, example: int) -> None:
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
     two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
-    covered = zeros(CHANNELS)
-    if two:
-        covered = _sum_of_taps(coverage)
     d_out = offset(argument(frame, 6), example * length(frame, 6, 1) * CHANNELS)
     d_coverage = offset(result(frame, 4), example * length(frame, 5, 0) * CHANNELS)
     d_weight = offset(result(frame, 0), example * TAPS * CHANNELS)
@@ -233,16 +244,14 @@ def stem_backward(frame: int, example: int) -> None:
     for j in range(_RING):
         store(ring, j * CHANNELS, nothing)
     d_scale, d_bias = nothing, nothing
+    first = example * points * CHANNELS
     for group in range(groups):
         begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
+        _normalised_points(x, weight, coverage, two, begin, end, first, settings, rows, inverses)
         for p in range(begin, end):
-            j, first = p - begin, (example * points + p) * CHANNELS
-            at = offset(x, p)
-            partly = two and not _is_covered(at)
-            row, inverse = _normalised_point(at, weight, coverage, covered, partly, first, settings)
+            j = p - begin
+            row = load(rows, j * CHANNELS, scale)
             value, slope = gelu_and_slope(fma(row, scale, bias))
-            store(rows, j * CHANNELS, row)
-            set_element(inverses, j, inverse)
             store(active, j * CHANNELS, value)
             if window == 1:
                 slope = slope * load(d_out, p * CHANNELS, slope)
@@ -250,10 +259,12 @@ def stem_backward(frame: int, example: int) -> None:
         if window > 1:
             _route(load(d_out, group * CHANNELS, nothing), active, slopes, end - begin)
         for p in range(begin, end):
-            j, first = p - begin, (example * points + p) * CHANNELS
+            j = p - begin
             d, row = load(slopes, j * CHANNELS, nothing), load(rows, j * CHANNELS, nothing)
             d_scale, d_bias = fma(d, row, d_scale), d_bias + d
-            d = drop(pull_back(d * scale, row, element(inverses, j), _SHARE), first, settings)
+            store(slopes, j * CHANNELS, pull_back(d * scale, row, element(inverses, j), _SHARE))
+        for p in range(begin, end):
+            d = drop(load(slopes, (p - begin) * CHANNELS, nothing), first + p * CHANNELS, settings)
             store(ring, (p % _RING) * CHANNELS, d)
             if two:
                 if _is_covered(offset(x, p)):
