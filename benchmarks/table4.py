@@ -118,10 +118,10 @@ def _check_fields(fields: Sequence[str], parts: Sequence[str]) -> None:
 
 def _make_folder(out: Path) -> None:
     """Made before hours of training, if it can be."""
-    pictures = out / PICTURES
+    reports = out / REPORTS
     try:
-        pictures.mkdir(parents=True, exist_ok=True)
-        writable = os.access(pictures, os.W_OK) and os.access(out, os.W_OK)
+        reports.mkdir(parents=True, exist_ok=True)
+        writable = all(os.access(each, os.W_OK) for each in (out, out / PICTURES, reports))
     except OSError as error:
         raise InputError(f"--out={out}: {error.strerror}: name another folder") from error
     if not writable:

@@ -124,10 +124,21 @@ def _head(settings: Settings, cells: Cells, seeds: int) -> str:
             "# The paper's Table 4 on open data",
             "",
             f"Written by `{shlex.join(['python', '-m', 'benchmarks.table4', *given])}` from the "
-            f"reports of {done} of {len(wanted)} runs.",
+            f"reports of {done} of {len(wanted)} runs.{_of_rebuilt(cells)}",
             "",
             _EXPLANATION,
         ]
+    )
+
+
+def _of_rebuilt(cells: Cells) -> str:
+    """How many reports are not those that the runs left: `docs/results/reports/README.md`."""
+    rebuilt = sum("rebuilt" in report for report in finished(cells.values()))
+    if not rebuilt:
+        return ""
+    return (
+        f" {rebuilt} of the reports were lost, and [rebuilt](docs/results/reports/README.md) from "
+        "the tables of an earlier edition of this page."
     )
 
 

@@ -91,13 +91,17 @@ class Run:
 
     @cached_property
     def _fields(self) -> workdir.Identity:
-        return workdir.identity(self.config, "")
+        config = workdir.identity(self.config, "").config
+        return workdir.Identity(_without_places(config), "")
 
     def report(self) -> Report | None:
-        """Its `report.json`, once it is finished: whole, with all steps of this config."""
+        """Its `report.json`, once it is finished: whole, with all steps of this config.
+
+        Where the sources lay does not matter: a report may come from another machine.
+        """
         try:
             content = json.loads((self.folder / JSON_FILE).read_text())
-            self._fields.check(self.name, workdir.Identity(dict(content["config"]), ""))
+            self._fields.check(self.name, workdir.Identity(_without_places(content["config"]), ""))
             whole = all(isinstance(content[block], kind) for block, kind in _BLOCKS.items())
             done = content["steps"] == self.config.num_steps
         except (OSError, ValueError, KeyError, TypeError, InputError):
@@ -190,11 +194,15 @@ class Settings:
 
 def without_places(report: Report) -> Report:
     """The same report wherever data and sources lie."""
+    return {**report, "config": _without_places(report["config"])}
+
+
+def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     data = {
         field: file_names(value) if field in _PLACES else value
-        for field, value in report["config"]["data"].items()
+        for field, value in config["data"].items()
     }
-    return {**report, "config": {**report["config"], "data": data}}
+    return {**config, "data": data}
 
 
 def seconds_per_step(report: Report) -> float | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import math
 import re
 import statistics
@@ -240,9 +241,18 @@ def test_the_page_can_be_written_anew_from_the_reports_beside_it(written, tmp_pa
     kept = out / table4.REPORTS
     assert len(list(kept.glob("*/report.json"))) == len(reports)
     assert not any(str(out.parent) in path.read_text() for path in kept.glob("*/report.json"))
-    moved = Settings("amcsd,none.tar.gz", "elsewhere", kept, steps=60)
+    moved = Settings("amcsd,another/place/none.tar.gz", "elsewhere", kept, steps=60)
     assert table4.main([*flags_of(moved, tmp_path), "--seeds=2", "--write_only"]) == 0
     assert (tmp_path / "RESULTS.md").read_text() == text
+
+
+def test_the_page_tells_which_reports_are_not_those_of_the_runs(settings, tmp_path):
+    finish(settings, SUPERVISED)
+    lost = finish(settings, rows_of("bravais")[0])
+    path = settings.run(rows_of("bravais")[0], 0).folder / "report.json"
+    path.write_text(json.dumps({"rebuilt": "from a page", **lost}))
+    assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
+    assert " runs. 1 of the reports were lost" in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_the_pictures_are_there_and_linked(written):

@@ -91,6 +91,7 @@ def _normalised_points(
     x: Pointer,
     weight: Pointer,
     coverage: Pointer,
+    covered: Lanes,
     two: bool,
     begin: int,
     end: int,
@@ -107,6 +108,7 @@ def _normalised_points(
         x: Pointer to the pattern.
         weight: Pointer to the taps.
         coverage: Pointer to the taps of the channel for coverage.
+        covered: Their sum; zeros if there is no such channel.
         two: Whether there is one.
         begin: First point.
         end: Behind the last one.
@@ -115,9 +117,6 @@ def _normalised_points(
         rows: Where the channels go.
         inverses: Where 1/σ goes.
     """
-    covered = zeros(CHANNELS)
-    if two:
-        covered = _sum_of_taps(coverage)
     for p in range(begin, end):
         at = offset(x, p)
         if two and not _is_covered(at):
@@ -158,6 +157,9 @@ def stem_forward(frame: int, example: int) -> None:
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
     two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
+    covered = zeros(CHANNELS)
+    if two:
+        covered = _sum_of_taps(coverage)
     out = offset(result(frame, 0), example * result_length(frame, 0, 1) * CHANNELS)
     rows, inverses = scratch(_SPAN_VALUES), scratch(_SPAN)
     span, missing, groups = _groups(points, window)
@@ -165,7 +167,9 @@ def stem_forward(frame: int, example: int) -> None:
     for group in range(groups):
         begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
         largest = splat(_f(-np.inf), scale)
-        _normalised_points(x, weight, coverage, two, begin, end, first, settings, rows, inverses)
+        _normalised_points(
+            x, weight, coverage, covered, two, begin, end, first, settings, rows, inverses
+        )
         for p in range(begin, end):
             row = load(rows, (p - begin) * CHANNELS, scale)
             active = gelu(fma(row, scale, bias))
@@ -227,6 +231,9 @@ def stem_backward(frame: int, example: int) -> None:
     bias = load(argument(frame, 3), 0, zeros(CHANNELS))
     window = int(bits(settings, _WINDOW))
     two, coverage = length(frame, 5, 0) > 0, argument(frame, 5)
+    covered = zeros(CHANNELS)
+    if two:
+        covered = _sum_of_taps(coverage)
     d_out = offset(argument(frame, 6), example * length(frame, 6, 1) * CHANNELS)
     d_coverage = offset(result(frame, 4), example * length(frame, 5, 0) * CHANNELS)
     d_weight = offset(result(frame, 0), example * TAPS * CHANNELS)
@@ -247,7 +254,9 @@ def stem_backward(frame: int, example: int) -> None:
     first = example * points * CHANNELS
     for group in range(groups):
         begin, end = max(group * span - missing, 0), min((group + 1) * span - missing, points)
-        _normalised_points(x, weight, coverage, two, begin, end, first, settings, rows, inverses)
+        _normalised_points(
+            x, weight, coverage, covered, two, begin, end, first, settings, rows, inverses
+        )
         for p in range(begin, end):
             j = p - begin
             row = load(rows, j * CHANNELS, scale)

@@ -26,7 +26,7 @@ emitted: Any = intrinsic
 """Decorator of operations for compiled functions that say themselves what LLVM is to do."""
 
 WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))
-"""Whether the processor has 32 registers of 16 floats; others have 16 of 8, or 32 of 4."""
+"""Whether the processor has 32 registers of 16 floats; of others most have 16 of 8, or 32 of 4."""
 
 _FLOAT, _INT, _BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
 _FAST = ("reassoc", "contract", "nsz", "arcp")
