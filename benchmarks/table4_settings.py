@@ -199,8 +199,8 @@ def without_places(report: Report) -> Report:
 
 def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     data = {
-        field: file_names(value) if field in _PLACES else value
-        for field, value in config["data"].items()
+        field: file_names(str(value)) if field in _PLACES else value
+        for field, value in dict(config["data"]).items()
     }
     return {**config, "data": data}
 
