@@ -107,7 +107,7 @@ FORMULA = Terms("split by formula", (BY_FORMULA,), (BY_FORMULA, NO_CONTRAST))
 SHARES = (5, 10, 25, 50)
 """Labels in per cent of all patterns, with which both methods are compared."""
 ALL_LABELS = 90
-"""Those of all patterns but the test set's, likewise."""
+"""Likewise, all labels but those of the test set: only the supervised network has so many."""
 _METHODS = ("supervised", "sgan")
 
 
