@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix
 
 CALIBRATION_BINS = 15
 TEMPERATURES = (0.05, 20.0)
@@ -133,6 +130,7 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
         logits: Class logits of patterns that were neither trained on nor are tested on.
         labels: True classes.
     """
+    from scipy.optimize import minimize_scalar  # only here: slow to import, as those below
 
     def loss(log_temperature: float) -> float:
         scaled = np.asarray(logits, np.float64) / np.exp(log_temperature)
@@ -152,12 +150,16 @@ def accuracy_interval(right: Bool[np.ndarray, " n"]) -> tuple[float, float]:
     Args:
         right: Whether each answer was right, of one pattern at least.
     """
+    from scipy.stats import binomtest
+
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def confusion(logits: Logits, labels: Labels) -> Int[np.ndarray, "k k"]:
     """Counts of patterns by true class (row) and most probable class (column)."""
+    from sklearn.metrics import confusion_matrix
+
     classes = np.arange(logits.shape[1])
     return confusion_matrix(labels, logits.argmax(axis=1), labels=classes)
 
