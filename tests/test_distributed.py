@@ -165,7 +165,7 @@ def test_one_process_goes_on_where_two_were_and_the_reverse(pair, tiny, environm
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_death_of_one_process_ends_the_other(victim, tiny, environment, tmp_path):
-    arguments = (SUPERVISED, f"--workdir={tmp_path}", *tiny, "--config.num_steps=24")
+    arguments = (SUPERVISED, f"--workdir={tmp_path}", *tiny, "--config.num_steps=60")
     both = one_by_one(*arguments, env=environment)
     wait_for(tmp_path / CHECKPOINTS / "3", *both)
     both[victim].kill()
@@ -175,7 +175,7 @@ def test_death_of_one_process_ends_the_other(victim, tiny, environment, tmp_path
     if victim == 1:
         done = run(*arguments, BOTH, env=environment)
         assert done.returncode == 0, done.stderr
-        assert " of 24 is done already" in done.stderr
+        assert " of 60 is done already" in done.stderr
         assert (tmp_path / "report.json").exists()
 
 
