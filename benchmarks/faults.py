@@ -49,12 +49,14 @@ class Trials:
     """Small runs, started as a user would; they share a data set and compiled programs.
 
     Attributes:
-        folder: Where these are kept.
+        folder: Where the runs and their data set are kept.
         steps: Of each run.
+        compiled: Where compiled programs are kept.
     """
 
     folder: Path
     steps: int
+    compiled: Path
 
     def start(
         self, run: Path, *flags: str, config: str = CONFIG, **environment: str
@@ -77,9 +79,10 @@ class Trials:
             "log_every": 1,
             "eval_every": self.steps,
             "checkpoint_every": CHECKPOINT_EVERY,
+            "optimizer.schedule": "constant",  # else each number of steps is a program of its own
         }
         small = [f"--config.{name}={value}" for name, value in fields.items()]
-        compiled = {"JAX_COMPILATION_CACHE_DIR": str(self.folder / "compiled")}
+        compiled = {"JAX_COMPILATION_CACHE_DIR": str(self.compiled)}
         where = (f"--config={config}", f"--workdir={run}")
         return subprocess.Popen(
             [sys.executable, "-m", "sgan_jax.main", *where, *small, *flags],
@@ -206,7 +209,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError("--kills: give at least 1")
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        trials = Trials(Path(folder), steps=steps_for(options.kills))
+        trials = Trials(Path(folder), steps_for(options.kills), Path(folder) / "compiled")
         whole, killed = Path(folder, "whole"), Path(folder, "killed")
         _finish(trials, whole)
         moments = itertools.islice(itertools.cycle(MOMENTS), options.kills)

@@ -23,29 +23,32 @@ from sgan_jax.trial import dataset_spec, try_classifier
 STEPS = 4
 
 
-def command(*flags: object) -> subprocess.CompletedProcess:
+def command(*flags: object, env) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "sgan_jax.export", *map(str, flags)],
         cwd=ROOT,
+        env=env,
         capture_output=True,
         text=True,
     )
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
+def finished(tmp_path_factory, environment) -> Path:
     """Folder of a run of the command, with a validation set."""
-    trials = Trials(tmp_path_factory.mktemp("export"), STEPS)
+    compiled = Path(environment["JAX_COMPILATION_CACHE_DIR"])
+    trials = Trials(tmp_path_factory.mktemp("export"), STEPS, compiled)
     done = trials.finish(trials.folder / "run", config=f"{CONFIG}:supervised")
     assert done.returncode == 0, done.stderr
     return trials.folder / "run"
 
 
 @pytest.fixture(scope="module")
-def exported(finished) -> Path:
+def exported(finished, environment) -> Path:
     """Folder of its classifier, written by the command."""
     out = finished.with_name("model")
-    done = command(f"--workdir={finished}", f"--out={out}", "--data_licence=free")
+    flags = (f"--workdir={finished}", f"--out={out}", "--data_licence=free")
+    done = command(*flags, env=environment)
     assert done.returncode == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert last.startswith(f"{out}: bravais_lattice, 14 classes, step ")
@@ -210,10 +213,12 @@ def test_what_cannot_be_exported(finished, exported, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_mistakes_on_the_command_line_are_short_errors(tmp_path):
-    done = command(f"--workdir={tmp_path / 'nothing'}", f"--out={tmp_path / 'model'}")
+def test_mistakes_on_the_command_line_are_short_errors(environment, tmp_path):
+    done = command(
+        f"--workdir={tmp_path / 'nothing'}", f"--out={tmp_path / 'model'}", env=environment
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"error: no network in {tmp_path / 'nothing'}")
-    done = command("--out=model")
+    done = command("--out=model", env=environment)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the following arguments are required: --workdir")

@@ -45,8 +45,9 @@ Cl 0.5 0.5 0.5
 
 
 @pytest.fixture(scope="module")
-def trials(tmp_path_factory) -> Trials:
-    return Trials(tmp_path_factory.mktemp("faults"), steps=steps_for(len(MOMENTS)))
+def trials(tmp_path_factory, environment) -> Trials:
+    compiled = Path(environment["JAX_COMPILATION_CACHE_DIR"])
+    return Trials(tmp_path_factory.mktemp("faults"), steps_for(len(MOMENTS)), compiled)
 
 
 @pytest.fixture(scope="module")
