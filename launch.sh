@@ -52,7 +52,8 @@ install_packages() {
     fail "$1 cannot make environments. Install its venv module (on Debian and Ubuntu: python3-venv)."
   echo "making the environment in .venv: a few minutes and 2.5 GB, once" >&2
   "$1" -m venv --clear .venv || fail "no environment can be made in $PWD/.venv (see above)."
-  pip_install --require-hashes -r requirements.lock ||
+  # Python compiles what it imports; all that is there would take a minute and more.
+  pip_install --no-compile --require-hashes -r requirements.lock ||
     fail "the packages of requirements.lock were not installed (see above). Check that pip reaches a package registry and that the disk has 3 GB free, then launch again."
 }
 

@@ -125,13 +125,12 @@ def _without_late_answers(unraisable: Any) -> None:  # noqa: ANN401 - a private 
         sys.__unraisablehook__(unraisable)
 
 
-def keep_compiled_programs(least_seconds: float = 1.0) -> None:
+def keep_compiled_programs() -> None:
     """Keeps what JAX compiles for later runs, in JAX_COMPILATION_CACHE_DIR if that is set.
 
-    Args:
-        least_seconds: How long a program takes to compile that is kept.
+    The many small programs as well: together they take seconds at each start.
     """
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", least_seconds)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(caches / "sgan_jax" / "compiled"))

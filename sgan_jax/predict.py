@@ -167,7 +167,7 @@ def _run(options: argparse.Namespace) -> None:
     pictures = _pictures(files, options.plot)
     for folder in {path.parent for path in pictures}:
         bulk.check_writable(folder)
-    command_line.keep_compiled_programs(least_seconds=0.0)
+    command_line.keep_compiled_programs()
     models = tuple(options.model.split(",")) if options.model else ()
     panel = _panel(options.task, models, options.top, options.prior)
     terms = panel.terms(options.wavelength, options.radiation)

@@ -23,9 +23,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Compiled programs are kept between the runs of a session, and nowhere else."""
-    session = tmp_path_factory.getbasetemp()
-    if worker_id != "master":  # each worker has a folder in the session's
-        session = session.parent
-    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(session / "compiled")}
+    return os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }

@@ -1,7 +1,6 @@
 """The training step: what it changes, what it does not see, and how it splits over devices."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -146,7 +145,7 @@ def test_noise_belongs_to_the_example_not_to_the_device():
     assert float(whole.std()) == pytest.approx(1.0, abs=0.1)
 
 
-def test_eight_devices_give_the_gradients_of_one():
+def test_eight_devices_give_the_gradients_of_one(environment):
     """To 1e-5, but for kinks.
 
     With some noise, one of the millions of maxima and LeakyReLUs lies so close to its kink that
@@ -154,10 +153,10 @@ def test_eight_devices_give_the_gradients_of_one():
     all agree to 1e-13). A fault in the noise, the averages or the batch statistics would show
     with every noise.
     """
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    eight = environment | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     command = [sys.executable, "-m", "tests.eight_devices"]
     result = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        command, cwd=ROOT, env=eight, capture_output=True, text=True, check=True
     )
     found = json.loads(result.stdout)
     assert found["devices"] == 8
