@@ -79,7 +79,6 @@ class Trials:
             "log_every": 1,
             "eval_every": self.steps,
             "checkpoint_every": CHECKPOINT_EVERY,
-            "optimizer.schedule": "constant",  # else each number of steps is a program of its own
         }
         small = [f"--config.{name}={value}" for name, value in fields.items()]
         compiled = {"JAX_COMPILATION_CACHE_DIR": str(self.compiled)}

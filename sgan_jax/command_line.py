@@ -128,7 +128,7 @@ def _without_late_answers(unraisable: Any) -> None:  # noqa: ANN401 - a private 
 def keep_compiled_programs() -> None:
     """Keeps what JAX compiles for later runs, in JAX_COMPILATION_CACHE_DIR if that is set.
 
-    The many small programs as well: together they take seconds at each start.
+    The many small programs as well: together they take a second or two at each start.
     """
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):

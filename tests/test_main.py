@@ -35,7 +35,6 @@ def tiny(data_dir):
         "log_every": 2,
         "eval_every": 6,
         "checkpoint_every": 3,
-        "optimizer.schedule": "constant",  # else each number of steps is a program of its own
     }
     return [f"--config.{name}={value}" for name, value in fields.items()]
 
