@@ -1,5 +1,6 @@
 """Everything that training changes, as arrays, and nothing else."""
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -113,5 +114,6 @@ def _create_generator_state(
     )
 
 
+@functools.partial(jax.jit, static_argnums=(0, 2))  # traced once for all states of a process
 def _init(module: ResNet | Generator, key: Array, length: int) -> Any:  # noqa: ANN401
-    return jax.jit(module.init)(key, jnp.zeros((1, length), jnp.float32))
+    return module.init(key, jnp.zeros((1, length), jnp.float32))
