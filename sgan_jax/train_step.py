@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float, PyTree
 
 from sgan_jax.gradients import (
     AdversarialGradients,
@@ -99,6 +99,18 @@ def _apply_adversarial(
 
 def _norms(name: str, gradients: Params, updates: Params) -> Metrics:
     return {
-        f"norm/gradient_{name}": optax.tree.norm(gradients),
+        f"norm/gradient_{name}": global_norm(gradients),
         f"norm/update_{name}": optax.tree.norm(updates),
     }
+
+
+def global_norm(tree: PyTree[Array]) -> Float[Array, ""]:
+    """L2 norm of all numbers of a tree, finite wherever it can be told in float32.
+
+    Where a pattern is empty, a fresh network's layer norms divide by √ε, one behind the other, and
+    the gradients of their biases may reach 1e19: no more than one large step to Adam, but their
+    squares would overflow.
+    """
+    largest = optax.tree.norm(tree, ord=jnp.inf)
+    unit = jnp.where(largest > 0, largest, 1.0)
+    return unit * optax.tree.norm(jax.tree.map(lambda leaf: leaf / unit, tree))

@@ -15,7 +15,7 @@ from sgan_jax import devices, rng
 from sgan_jax.losses import supervised_loss
 from sgan_jax.models.resnet import apply_discriminator
 from sgan_jax.state import averaged_params, create_state, make_discriminator
-from sgan_jax.train_step import make_train_step
+from sgan_jax.train_step import global_norm, make_train_step
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID, CLASSES, BATCH = 3041, 14, 8
@@ -134,6 +134,15 @@ def test_released_code_preset_softens_targets():
     assert all(np.isfinite(value) for value in metrics.values())
     assert 0.2 < metrics["loss/generator"] < 0.2 * 25
     assert difference(states[0].params["real_fake"], states[1].params["real_fake"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "norm"),
+    [((3.0, -4.0), 5.0), ((3e30, -4e30), 5e30), ((0.0, 0.0), 0.0), ((np.inf, 1.0), np.nan)],
+)
+def test_norm_of_large_gradients_does_not_overflow(values, norm):
+    tree = {"bias": jnp.array(values[:1]), "kernel": jnp.array(values[1:])}
+    np.testing.assert_allclose(global_norm(tree), norm, rtol=1e-6)
 
 
 def test_noise_belongs_to_the_example_not_to_the_device():
