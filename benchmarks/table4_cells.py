@@ -92,6 +92,14 @@ class Needed(NamedTuple):
     high: float
 
 
+class NeededRange(NamedTuple):
+    """Labels that are needed, as the gain has it, and at the ends of the gain's interval."""
+
+    value: Needed
+    least: Needed
+    most: Needed
+
+
 class Comparison(NamedTuple):
     """Both methods with one share of the labels, over the seeds that both have.
 
@@ -102,7 +110,8 @@ class Comparison(NamedTuple):
         gain: Of the SGAN over the supervised network, paired by seeds. None without a seed that
             both have.
         needed: Share of labels with which the supervised network is as good as the SGAN, on the
-            curve of all shares that have been tried with the same seeds. None like the gain.
+            curve of all shares that have been tried with the same seeds; the curve itself is taken
+            as it is. None like the gain.
         paper_gain: The paper's.
         paper_needed: From the paper's figures in the same way.
     """
@@ -111,7 +120,7 @@ class Comparison(NamedTuple):
     supervised: Cell
     sgan: Cell
     gain: Estimate | None
-    needed: Needed | None
+    needed: NeededRange | None
     paper_gain: float
     paper_needed: Needed
 
@@ -155,13 +164,14 @@ def _compared(share: float, sgan: Cell, by_share: Mapping[float, Cell]) -> Compa
     supervised = by_share[share]
     both = sgan.reports.keys() & supervised.reports.keys()
     ours, theirs = sgan.over(both), supervised.over(both)
+    gain = _gain(theirs, ours)
     papers = {share: cell.paper["top1"] for share, cell in by_share.items()}
     return Comparison(
         share,
         theirs if both else supervised,
         ours if both else sgan,
-        _gain(theirs, ours),
-        _needed(by_share, ours),
+        gain,
+        _needed(by_share, theirs, gain) if gain else None,
         sgan.paper["top1"] - papers[share],
         labels_needed(papers, sgan.paper["top1"]),
     )
@@ -193,14 +203,17 @@ def _difference(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(value, value - down, value + up, seeds=1)
 
 
-def _needed(by_share: Mapping[float, Cell], sgan: Cell) -> Needed | None:
-    """On the curve of what has been tried with all seeds of the SGAN."""
-    seeds = sgan.reports.keys()
+def _needed(by_share: Mapping[float, Cell], supervised: Cell, gain: Estimate) -> NeededRange:
+    """On the curve of what has been tried with all seeds of a pair, of which this is one half."""
+    seeds = supervised.reports.keys()
     tried = {
         share: cell.over(seeds) for share, cell in by_share.items() if seeds <= set(cell.reports)
     }
     curve = {share: cell.top1.value for share, cell in tried.items() if cell.top1}
-    return labels_needed(curve, sgan.top1.value) if sgan.top1 else None
+    without = curve[supervised.config.label_fraction]
+    return NeededRange(
+        *(labels_needed(curve, without + more) for more in (gain.value, gain.low, gain.high))
+    )
 
 
 def labels_needed(curve: Mapping[float, float], accuracy: float) -> Needed:

@@ -110,6 +110,10 @@ def _without(change: str) -> Callable[[Cell, Cells], str]:
     return text
 
 
+def _in_fewer_steps(cell: Cell, cells: Cells) -> str:
+    return accuracy(cells[replace(cell.experiment, times=1)].top1)
+
+
 def _without_more(cell: Cell, cells: Cells) -> str:
     return accuracy(cells[replace(cell.experiment, more_unlabelled=False)].top1)
 
@@ -145,6 +149,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "published, %": _published,
     "at random, %": _without(BY_FORMULA),
     "without, %": _without(RELATIVES),
+    "in fewer steps, %": _in_fewer_steps,
     "without them, %": _without_more,
     "top-5 / prior, %": _beside_prior("top5"),
     "crystal system / prior, %": _beside_prior("crystal_system_top1"),

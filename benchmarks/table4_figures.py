@@ -24,6 +24,9 @@ _CURVES: dict[str, tuple[str, Terms, dict]] = {
 _PAPERS = 0.3
 """Opacity of what is the paper's."""
 
+_BEYOND = (1.0, 1_000.0)
+"""Per cent beyond the edges of the picture of needed labels, in place of none and of no end."""
+
 
 def draw(cells: Cells, folder: Path) -> dict[str, str]:
     """Draws what there is to be drawn.
@@ -45,8 +48,8 @@ def draw(cells: Cells, folder: Path) -> dict[str, str]:
         "label_efficiency.png": (
             label_efficiency(cells),
             "Labels with which the supervised network is as good as the SGAN. Arrows: at least so "
-            "many, since its curve ends there, or at most so many, since it begins there. Faint: "
-            "from the paper's figures.",
+            "many, since its curve ends there, or at most so many, since it begins there. Bars: to "
+            "the ends of the gain's interval. Faint: from the paper's figures.",
         ),
     }
     for task, name in TASKS.items():
@@ -158,7 +161,12 @@ def _along(axes: Axes, point: tuple[float, float], text: str, shift: float) -> N
 
 
 def _needed(axes: Axes, found: Sequence[Comparison], look: dict) -> None:
-    known = [(100 * one.share, *one.needed) for one in found if one.needed]
+    known = [(100 * one.share, *one.needed.value) for one in found if one.needed]
+    for one in found:
+        if one.needed:
+            low, high = one.needed.least.low, one.needed.most.high
+            ends = np.clip(100 * np.array([low, high]), *_BEYOND)
+            axes.vlines(100 * one.share, *ends, lw=0.8, color=look["color"])
     exact = [(x, 100 * low) for x, low, high in known if low == high]
     axes.plot(*(zip(*exact, strict=True) if exact else ((), ())), marker="o", ms=4.5, **look)
     for x, low, high in known:

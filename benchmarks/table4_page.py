@@ -12,6 +12,7 @@ from benchmarks.table4_cells import (
     Comparison,
     Estimate,
     Needed,
+    NeededRange,
     comparisons,
     finished,
 )
@@ -20,6 +21,7 @@ from benchmarks.table4_matrix import (
     ALL_RELATIVES,
     CONTRAST,
     FORMULA,
+    LONGER,
     PAPERS,
     PARTS,
     TASKS,
@@ -40,21 +42,28 @@ the labelled patterns. Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, on pa
 which are other crystals: a neighbour rather than a target. Crystal system of Bravais lattices:
 their lattice system. Calibration error: distance between probability and accuracy over 15 bins.
 Diversity: mean of 1 − cosine over pairs of patterns; where generated ones have far less than real
-ones, the generator has collapsed.
+ones, the generator has collapsed, or never left its beginning.
 
-All runs take the same steps, whatever their labels, so with many labels the *passes* through them
-are few: a curve that flattens to the right says how much these steps teach, not how much the labels
-could. Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has
-the losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a
-table says so.
+Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has the
+losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a
+table says so. {steps}
 
 The gain of the SGAN is taken seed by seed, and all that stands beside it is of the seeds that both
 networks have. Of one seed its interval is that of both accuracies in quadrature: it is about the
 test patterns alone, and another seed may differ by more. What *supervised needs* is the share of
 labels with which the supervised network would be as good as the SGAN, on a curve through its points
 that is straight over the logarithm of the share, and *times* how many times the SGAN's labels that
-is. The sign > says that even the last point of the curve falls short; beyond it nothing is
-known."""
+is; in brackets the same at both ends of the gain's interval. The sign > says that even the last
+point of the curve falls short, < that even its first is better; beyond them nothing is known."""
+
+
+_SAME_STEPS = """\
+Unless a table says otherwise, all runs take {steps:,} steps, whatever their labels, so with many
+labels the *passes* through them are few: a curve that flattens to the right says how much these
+steps teach, not how much the labels could."""
+
+_STEPS_OF_CONFIGS = """\
+Runs take the steps of their configs, more where there are more labels."""
 
 
 def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: int) -> str:
@@ -99,6 +108,7 @@ def _not_run(titles: Sequence[str]) -> str:
 _COMPARED = {
     "bravais": [("bravais", PAPERS)],
     "space_group": [("sg", PAPERS)],
+    "longer": [("bravais", LONGER)],
     **{
         part: [(task, terms) for task in TASKS]
         for part, terms in (
@@ -126,9 +136,13 @@ def _head(settings: Settings, cells: Cells, seeds: int) -> str:
             f"Written by `{shlex.join(['python', '-m', 'benchmarks.table4', *given])}` from the "
             f"reports of {done} of {len(wanted)} runs.{_of_rebuilt(cells)}",
             "",
-            _EXPLANATION,
+            _EXPLANATION.format(steps=_steps(settings)),
         ]
     )
+
+
+def _steps(settings: Settings) -> str:
+    return _SAME_STEPS.format(steps=settings.steps) if settings.steps else _STEPS_OF_CONFIGS
 
 
 def _of_rebuilt(cells: Cells) -> str:
@@ -170,8 +184,9 @@ def _compared(one: Comparison) -> list[str]:
 
 
 def _compared_in_paper(one: Comparison) -> list[str]:
-    needed = one.paper_needed
-    return [f"{100 * one.paper_gain:+.0f}", _needed(needed), _times(needed, one.share)]
+    needed, labels = one.paper_needed, one.share
+    times = _bounded(needed, lambda found: f"{found / labels:.1f}")
+    return [f"{100 * one.paper_gain:+.0f}", _bounded(needed, share), times]
 
 
 def _gain(gain: Estimate | None) -> str:
@@ -183,14 +198,17 @@ def _gain(gain: Estimate | None) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _needed(needed: Needed | None) -> str:
-    return "" if needed is None else _bounded(needed, share)
+def _needed(needed: NeededRange | None) -> str:
+    return "" if needed is None else _ranged(needed, share)
 
 
-def _times(needed: Needed | None, of: float) -> str:
-    if needed is None:
-        return ""
-    return _bounded(Needed(needed.low / of, needed.high / of), lambda times: f"{times:.1f}")
+def _times(needed: NeededRange | None, of: float) -> str:
+    return "" if needed is None else _ranged(needed, lambda found: f"{found / of:.1f}")
+
+
+def _ranged(needed: NeededRange, text: Callable[[float], str]) -> str:
+    value, least, most = (_bounded(each, text) for each in needed)
+    return value if value == least == most else f"{value} [{least}, {most}]"
 
 
 def _bounded(bounds: Needed, text: Callable[[float], str]) -> str:

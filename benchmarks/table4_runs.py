@@ -9,10 +9,10 @@ from benchmarks.table4_matrix import Experiment
 from benchmarks.table4_settings import Run, Settings
 from data_gen.errors import InputError
 from data_gen.spec import DatasetSpec
-from sgan_jax.config import patterns_per_step, validate
+from sgan_jax.config import FURTHER_SOURCES, patterns_per_step, validate
 
 _LAST_LINES = 5
-_SOURCES = ("sources", "unlabelled_sources")
+_SOURCES = ("sources", *FURTHER_SOURCES.values())
 
 
 def check(settings: Settings, wanted: Sequence[tuple[Experiment, int]]) -> None:

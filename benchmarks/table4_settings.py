@@ -4,7 +4,7 @@ import importlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ml_collections import ConfigDict, config_flags
 from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS, Experiment
 from data_gen.errors import InputError
 from sgan_jax import workdir
-from sgan_jax.config import patterns_per_step
+from sgan_jax.config import FURTHER_SOURCES, patterns_per_step
 from sgan_jax.report import JSON_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ _BLOCKS = {
 }
 """What tables are made from, of a report that is whole."""
 
-_PLACES = ("dir", "sources", "unlabelled_sources")
+_PLACES = ("dir", "sources", *FURTHER_SOURCES.values())
 """Fields of `config.data` that hold paths."""
 
 
@@ -142,7 +142,7 @@ class Settings:
     def run(self, experiment: Experiment, seed: int) -> Run:
         """An experiment's run; not ready where its steps depend on a run that is not finished."""
         known = self._equal_time(experiment)
-        steps = known or self.steps
+        steps = known or self._longer(experiment) or self.steps
         name = f"{experiment.name}-seed{seed}"
         given = (
             f"--config.data.sources={self.sources}",
@@ -160,6 +160,12 @@ class Settings:
             self.runs / name,
             not experiment.as_long_as or known is not None,
         )
+
+    def _longer(self, experiment: Experiment) -> int | None:
+        """Steps of an experiment that takes several times as many as without that."""
+        if experiment.times == 1:
+            return None
+        return experiment.times * self.run(replace(experiment, times=1), 0).config.num_steps
 
     def _more(self, experiment: Experiment) -> list[str]:
         if not experiment.more_unlabelled:

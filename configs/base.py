@@ -146,7 +146,10 @@ def _data() -> ConfigDict:
     # See sgan_jax/relatives.py.
     data.relatives = False
     data.formulas_left_out = ""  # comma-separated: compositions that no network may see
-    data.unlabelled_sources = ""  # like sources: structures whose patterns are all unlabelled
+    # Like sources: further structures that are all trained on, with or without their labels, and
+    # never tested on.
+    data.labelled_sources = ""
+    data.unlabelled_sources = ""
     # Folder of measured patterns that join the unlabelled ones of an SGAN.
     data.unlabelled_measured = config_dict.placeholder(str)
     return data

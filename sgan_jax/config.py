@@ -66,6 +66,9 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+FURTHER_SOURCES = {"labelled": "labelled_sources", "unlabelled": "unlabelled_sources"}
+"""Fields of `config.data` that name structures for one set of the split alone, by that set."""
+
 _FURTHER_UNLABELLED = ("unlabelled_measured", "unlabelled_sources")
 """Fields of `config.data` that name unlabelled patterns beside those of the data set."""
 

@@ -198,10 +198,9 @@ background, preferred orientation, a second phase out of the same sources, ...),
 patterns of the instrument that it was trained for. Structures that cannot serve are counted by
 reason, and crystals whose space group is in none of its classes are counted apart.
 
-What --held_out passes over is decided as in training, by the composition or the id of a crystal and
-the seed. Where ids decide (data.split_by=random), the sources must be those of the training: the
-same crystal has another id elsewhere. Crystals of further sources that only its unlabelled patterns
-came from (data.unlabelled_sources) may have been seen, without their labels.
+What --held_out passes over is decided as in training, by the formula or the id of a crystal and the
+seed. Where ids decide (data.split_by=random), the sources must be those of the training: the same
+crystal has another id elsewhere.
 
 exit status: 0 if there is a report; 2 for an error, in one line that says what to do.
 

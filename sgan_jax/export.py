@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 
 from data_gen.command_line import Parser
@@ -16,13 +17,13 @@ from data_gen.errors import InputError
 from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
 from sgan_jax import classifier, command_line, metrics, model_card, report, workdir
 from sgan_jax.checkpoint import Choice
-from sgan_jax.config import validate
+from sgan_jax.config import FURTHER_SOURCES, validate
 from sgan_jax.inference import make_predict
 from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
 from sgan_jax.state import Params, averaged_params
 
-_SOURCES = ("sources", "unlabelled_sources")
+_SOURCES = ("sources", *FURTHER_SOURCES.values())
 _ANYWHERE = {"dir", "workers", "streamed", *_SOURCES, "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
 
@@ -95,8 +96,6 @@ def _description(
 ) -> dict[str, Any]:
     config, dataset = run.config, run.dataset
     model = instrument(config.data.instrument)
-    named = ",".join(filter(None, (config.data[field] for field in _SOURCES)))
-    sources = [PurePath(source).name for source in named.split(",")]
     return {
         "network": {
             "architecture": classifier.ARCHITECTURE,
@@ -115,7 +114,7 @@ def _description(
         "calibration": _calibration(run, params),
         "licence": {
             "code": importlib.metadata.metadata("sgan_jax")["License-Expression"],
-            "data_sources": sources,
+            "data_sources": [name for field in _SOURCES for name in _names(config, field)],
             "data": data_licence,
         },
         "training": {
@@ -125,10 +124,18 @@ def _description(
             "checkpoint": chosen._asdict(),
             **_figures(run.folder, chosen),
             "dataset": dataset.summary(),
+            "further_sources": {
+                subset: _names(config, field) for subset, field in FURTHER_SOURCES.items()
+            },
             "config": _portable(config),
             "versions": report.environment()["versions"],
         },
     }
+
+
+def _names(config: ConfigDict, field: str) -> list[str]:
+    """Sources that a field of `config.data` names, without the places where they lie."""
+    return [PurePath(source).name for source in filter(None, config.data[field].split(","))]
 
 
 def _grid(config: ConfigDict) -> str | None:
@@ -152,25 +159,41 @@ def _classes(run: Run) -> list[dict[str, Any]]:
 
 
 def _calibration(run: Run, params: Params) -> dict[str, Any]:
-    """The temperature, fitted on the validation set; the test set has no say in it."""
+    """The temperature, fitted on the validation set; the test set only tells what it is worth."""
     config, dataset = run.config, run.dataset
-    rows = dataset.split.validation
-    if len(rows) == 0:
+    validation, test = dataset.split.validation, dataset.split.test
+    if len(validation) == 0:
         reason = f"no validation set (config.validation_fraction={config.validation_fraction})"
         return {"temperature": None, "energy_threshold": None, "reason": reason}
     predict = make_predict(config, dataset.num_classes)
-    logits = predict_logits(predict, params, dataset.patterns, rows, config.batch_size)
-    labels = dataset.labels[rows]
-    temperature = metrics.fit_temperature(logits, labels)
-    calibrated = logits / temperature
+    logits, tested = (
+        predict_logits(predict, params, dataset.patterns, rows, config.batch_size)
+        for rows in (validation, test)
+    )
+    temperature = metrics.fit_temperature(logits, dataset.labels[validation])
     return {
         "temperature": temperature,
         "energy_threshold": float(np.quantile(classifier.energies(logits), _UNUSUAL)),
-        "n_validation": len(rows),
-        "ece_before": metrics.expected_calibration_error(logits, labels),
-        "ece_after": metrics.expected_calibration_error(calibrated, labels),
-        "nll_before": metrics.negative_log_likelihood(logits, labels),
-        "nll_after": metrics.negative_log_likelihood(calibrated, labels),
+        "n_validation": len(validation),
+        **_sureness("", logits, dataset.labels[validation], temperature),
+        **_sureness("test_", tested, dataset.labels[test], temperature),
+    }
+
+
+def _sureness(
+    prefix: str,
+    logits: Float[np.ndarray, "n k"],
+    labels: Int[np.ndarray, " n"],
+    temperature: float,
+) -> dict[str, float]:
+    """Calibration error and log-likelihood before and after the division by a temperature."""
+    return {
+        f"{prefix}{name}_{when}": metric(scaled, labels)
+        for when, scaled in (("before", logits), ("after", logits / temperature))
+        for name, metric in (
+            ("ece", metrics.expected_calibration_error),
+            ("nll", metrics.negative_log_likelihood),
+        )
     }
 
 

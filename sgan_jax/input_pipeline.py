@@ -9,9 +9,10 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
 from sgan_jax.compositions import atom_shares
-from sgan_jax.config import classes_of
+from sgan_jax.config import FURTHER_SOURCES, classes_of
 from sgan_jax.dataset_index import Index, Texts, open_dataset
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
 from sgan_jax.grids import GRIDS
@@ -40,7 +41,6 @@ from sgan_jax.records import (
     Examples,
     JoinedExamples,
     Patterns,
-    Records,
     StreamedPatterns,
     in_memory,
 )
@@ -72,8 +72,8 @@ class Dataset:
         split: Which patterns are test, labelled, validation and unlabelled.
         n_left_out: Patterns whose space group is in no class, or whose composition is left out;
             not counted elsewhere.
-        n_known: Further unlabelled patterns that are not used, since examples of the same ids are
-            there already or their compositions are held back.
+        n_known: Further patterns that are not used, since examples of the same ids are there
+            already or they would belong to what is held back.
         fingerprint: Identity of the data set they come from.
         rejected_by_reason: Structures that could not serve.
     """
@@ -159,24 +159,28 @@ def load(config: ConfigDict) -> Dataset:
         InputError: The sources or the data folder cannot be used, or a set that training or
             evaluation needs is empty.
     """
-    spec, more = dataset_spec(config), config.data.unlabelled_sources
-    specs = [spec, replace(spec, sources=more)] if more else [spec]
-    builders = [
-        build(
+    spec = dataset_spec(config)
+    specs = {"": spec} | {
+        subset: replace(spec, sources=more)
+        for subset, field in FURTHER_SOURCES.items()
+        if (more := config.data[field])
+    }
+    builders = {
+        subset: build(
             wanted,
             config.data.dir,
             workers=config.data.workers,
             progress=processes.is_main(),
         )
-        for wanted in specs
-    ]
-    return read(builders[0], config, *builders[1:])
+        for subset, wanted in specs.items()
+    }
+    return read(builders.pop(""), config, builders)
 
 
 def read(
     builder: tfds.core.DatasetBuilder,
     config: ConfigDict,
-    unlabelled: tfds.core.DatasetBuilder | None = None,
+    further: Mapping[str, tfds.core.DatasetBuilder] = MappingProxyType({}),
 ) -> Dataset:
     """Reads a data set that has been built.
 
@@ -186,7 +190,7 @@ def read(
     Args:
         builder: The data set.
         config: What to read of it, and how to split it.
-        unlabelled: Another, all of whose patterns are unlabelled ones.
+        further: Others, by the set of the split to which all of their patterns belong.
 
     Raises:
         InputError: The data set is damaged, or a set that training or evaluation needs is empty.
@@ -212,14 +216,14 @@ def read(
         fingerprint=opened.fingerprint,
         rejected=opened.rejected,
     )
-    if unlabelled is not None:
-        found = _with_unlabelled(found, opened.records, unlabelled, class_list, config)
+    for subset, more in further.items():
+        found = _with_more(found, subset, more, class_list, config)
     return _dataset(found, class_list, config)
 
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """The examples of one data set, or of two, that belong to a run; see `Dataset`."""
+    """The examples of one data set, or of several, that belong to a run; see `Dataset`."""
 
     examples: Examples
     rows: Int[np.ndarray, " n"]
@@ -231,25 +235,25 @@ class _Chosen:
     rejected: dict[str, int]
 
 
-def _with_unlabelled(
+def _with_more(
     found: _Chosen,
-    records: Records,
-    unlabelled: tfds.core.DatasetBuilder,
+    subset: str,
+    builder: tfds.core.DatasetBuilder,
     class_list: ClassList,
     config: ConfigDict,
 ) -> _Chosen:
-    """Adds the examples of another data set, none of them labelled."""
-    more = open_dataset(unlabelled)
+    """Adds the examples of another data set to one set of the split."""
+    more = open_dataset(builder)
     wanted = _is_wanted(more.index, class_list, config)
     kept = wanted & ~_is_known(more.index, found.index, found.split, config)
     first = len(found.index.ids)
     return _Chosen(
-        examples=JoinedExamples(records, more.records),
-        rows=np.concatenate([found.rows, len(records) + np.flatnonzero(kept)]),
+        examples=JoinedExamples(found.examples, more.records),
+        rows=np.concatenate([found.rows, len(found.examples) + np.flatnonzero(kept)]),
         index=found.index.followed_by(more.index.select(kept)),
-        split=found.split.with_unlabelled(first + np.arange(kept.sum())),
+        split=found.split.with_more(subset, first + np.arange(kept.sum())),
         n_left_out=found.n_left_out + int((~wanted).sum()),
-        n_known=int((wanted & ~kept).sum()),
+        n_known=found.n_known + int((wanted & ~kept).sum()),
         fingerprint=f"{found.fingerprint}+{more.fingerprint}",
         rejected=dict(Counter(found.rejected) + Counter(more.rejected)),
     )
@@ -291,9 +295,13 @@ def _is_known(
 ) -> Bool[np.ndarray, " n"]:
     """Which further examples are there already, or give away what is held back.
 
-    Where no composition is to be on both sides, that holds for them too.
+    Those that would be in the test set, were they of the first data set, are not trained on
+    either: so what a network held out can be told of whatever crystals, wherever they come from.
     """
     known = np.isin(more.ids, index.ids)
+    known |= splits.is_test(
+        more.ids, more.formulas, seed=config.seed, split_by=config.data.split_by
+    )
     if config.data.split_by == "formula":
         held_back = np.concatenate([split.test, split.validation])
         known |= np.isin(more.formulas, index.formulas[held_back])

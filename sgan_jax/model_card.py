@@ -50,19 +50,27 @@ def _data(description: Mapping[str, Any]) -> str:
     more = dataset["n_unlabelled"] if training["method"] == "sgan" else 0
     counts = f"{dataset['n_labelled']:,} labelled" + (f" and {more:,} unlabelled" if more else "")
     split = (
-        "no composition of the test set among them"
+        "no formula of the test set among them"
         if data["split_by"] == "formula"
         else "split at random from the test set"
     )
     lines = [
         f"Trained on {counts} crystals, {split}, of {', '.join(licence['data_sources'])}; data set "
         f"`{short(dataset['fingerprint'])}`.",
+        *_of_training_alone(training),
         *_learnt(description),
     ]
     if data["formulas_left_out"]:
         lines.append(f"Left out: {data['formulas_left_out'].replace(',', ', ')}.")
     lines.append(f"Licence: {licence['code']}; of the data: {licence['data'] or 'not told'}.")
     return " ".join(lines)
+
+
+def _of_training_alone(training: Mapping[str, Any]) -> list[str]:
+    """Which sources were never tested on, in a sentence; older classifiers do not say."""
+    further = training.get("further_sources", {}).values()
+    names = [name for found in further for name in found]
+    return [f"Those of {', '.join(names)} were only trained on, never tested on."] if names else []
 
 
 def _learnt(description: Mapping[str, Any]) -> list[str]:
@@ -114,17 +122,23 @@ def _figures(description: Mapping[str, Any]) -> str:
         f"weights of step {training['checkpoint']['step']:,} "
         f"({training['checkpoint']['reason']}), seed {config['seed']}."
     )
-    temperature = (
-        f"Not calibrated: {calibration['reason']}."
-        if calibration["temperature"] is None
-        else f"Temperature {calibration['temperature']:.3f}, fitted on "
-        f"{calibration['n_validation']:,} crystals that were held back, on which it takes the "
-        f"calibration error from {percent(calibration['ece_before'])} to "
-        f"{percent(calibration['ece_after'])}."
-    )
     elsewhere = "`python -m sgan_jax.evaluate` tries it on other structures."
-    parts = [_table(training["dataset"], test), f"Trained: {trained} {temperature}", elsewhere]
-    return "\n\n".join(parts)
+    how = f"Trained: {trained} {_temperature(calibration)}"
+    return "\n\n".join([_table(training["dataset"], test), how, elsewhere])
+
+
+def _temperature(calibration: Mapping[str, Any]) -> str:
+    """What calibration did; older classifiers say it of the crystals of the fit alone."""
+    if calibration["temperature"] is None:
+        return f"Not calibrated: {calibration['reason']}."
+    tested = "test_ece_before" in calibration
+    prefix, where = ("test_", "the test crystals") if tested else ("", "these")
+    before, after = (percent(calibration[f"{prefix}ece_{when}"]) for when in ("before", "after"))
+    return (
+        f"Temperature {calibration['temperature']:.3f}, fitted on "
+        f"{calibration['n_validation']:,} crystals that were held back; on {where} it takes the "
+        f"calibration error from {before} to {after}."
+    )
 
 
 def _table(dataset: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:

@@ -40,6 +40,8 @@ class Examples(Protocol):
 
     grid_size: int
 
+    def __len__(self) -> int: ...
+
     def features(self, row: int) -> Mapping[str, Any]:
         """The features of one example."""
         ...
@@ -53,9 +55,12 @@ class JoinedExamples:
         second: Another.
     """
 
-    def __init__(self, first: "Records", second: "Records") -> None:
+    def __init__(self, first: Examples, second: Examples) -> None:
         self.grid_size = first.grid_size
         self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
 
     def features(self, row: int) -> Mapping[str, Any]:
         """As `Records.features`."""

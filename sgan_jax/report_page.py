@@ -58,9 +58,7 @@ def _data(report: Mapping[str, Any]) -> str:
         ("left out: space group in no class", dataset["n_left_out"]),
     ]
     if known := dataset["n_known"]:
-        rows.append(
-            ("further unlabelled, left out: there already, or would give tests away", known)
-        )
+        rows.append(("of further sources, left out: there already, or would be held back", known))
     rows += [(f"rejected: {why}", n) for why, n in dataset["rejected_by_reason"].items()]
     parts = [
         "## Data",

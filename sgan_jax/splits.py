@@ -31,9 +31,9 @@ class Split:
     validation: Int[np.ndarray, " n_validation"]
     unlabelled: Int[np.ndarray, " n_unlabelled"]
 
-    def with_unlabelled(self, rows: Int[np.ndarray, " m"]) -> "Split":
-        """The same split with further patterns, all of them unlabelled."""
-        return replace(self, unlabelled=np.concatenate([self.unlabelled, rows]))
+    def with_more(self, subset: str, rows: Int[np.ndarray, " m"]) -> "Split":
+        """The same split with further patterns, all of them in one of its sets."""
+        return replace(self, **{subset: np.concatenate([getattr(self, subset), rows])})
 
 
 def split(

@@ -108,8 +108,9 @@ def global_norm(tree: PyTree[Array]) -> Float[Array, ""]:
     """L2 norm of all numbers of a tree, finite wherever it can be told in float32.
 
     Where a pattern is empty, a fresh network's layer norms divide by √ε, one behind the other, and
-    the gradients of their biases may reach 1e19: no more than one large step to Adam, but their
-    squares would overflow.
+    the gradients of their biases may reach 1e19, whose squares would overflow. They do not make a
+    run diverge: without a limit to gradients (`optimizer.clip_norm`) Adam takes one step of the
+    usual length, and hardly moves these biases ever after, since it remembers their size.
     """
     largest = optax.tree.norm(tree, ord=jnp.inf)
     unit = jnp.where(largest > 0, largest, 1.0)

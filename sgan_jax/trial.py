@@ -113,12 +113,13 @@ def try_classifier(
         held_out: Pass over the crystals that its own split does not put into the test set. The
             compositions that its training did without (`data.formulas_left_out`) are split like
             all others: it was trained on none of them, but asking about all of them would give
-            these few a weight that they have not in the sources.
+            these few a weight that they have not in the sources. Where its data were split at
+            random, the same crystal has another id elsewhere, so the sources must be its own.
 
     Raises:
         InputError: The sources or the folder cannot be used, or no crystal can be asked about.
     """
-    own_split = _own_split(classifier) if held_out else None
+    own_split = _own_split(classifier, spec.sources) if held_out else None
     opened = open_dataset(build(spec, data_dir))
     wanted = _is_wanted(opened.index, own_split)
     class_list = _class_list(classifier)
@@ -155,15 +156,24 @@ class _OwnSplit(NamedTuple):
     split_by: str
 
 
-def _own_split(classifier: Classifier) -> _OwnSplit:
+def _own_split(classifier: Classifier, sources: str) -> _OwnSplit:
     try:
         config = classifier.description["training"]["config"]
-        return _OwnSplit(config["seed"], config["data"]["split_by"])
+        own_split = _OwnSplit(config["seed"], config["data"]["split_by"])
+        own_sources = list(classifier.description["licence"]["data_sources"])
     except (KeyError, TypeError) as error:
         raise InputError(
             f"the model does not say how its data were split ({error} is missing), so what it held "
             "out is unknown; export it again, or do without --held_out"
         ) from error
+    others = {Path(source).name for source in sources.split(",")} - set(own_sources)
+    if own_split.split_by == "random" and others:
+        raise InputError(
+            "the model's data were split by id, so what it held out is known of its own sources "
+            f"alone ({', '.join(own_sources)}), and {', '.join(sorted(others))} is none of them; "
+            "name those, or do without --held_out"
+        )
+    return own_split
 
 
 def _is_wanted(index: Index, own_split: _OwnSplit | None) -> Bool[np.ndarray, " n"]:

@@ -73,7 +73,7 @@ class Identity:
         changed = sorted(
             f"{field} (there {old.get(field)!r}, now {new.get(field)!r})"
             for field in (old.keys() | new.keys()) - harmless
-            if old.get(field) != new.get(field)
+            if (old.get(field) or None) != (new.get(field) or None)  # what is new was off before
         )
         if changed:
             raise InputError(

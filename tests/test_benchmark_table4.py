@@ -18,6 +18,7 @@ from benchmarks import table4, table4_cells, table4_columns, table4_runs
 from benchmarks.table4_matrix import (
     CONTRAST,
     FORMULA,
+    LONGER,
     PAPERS,
     PARTS,
     TASKS,
@@ -89,7 +90,13 @@ def test_the_losses_are_told_apart(settings):
 
 def test_only_what_the_terms_name_sets_the_methods_apart(settings):
     of_an_sgan = {"method", "loss.contrast"}
-    for terms, wanted in ((PAPERS, {"method"}), (CONTRAST, of_an_sgan), (FORMULA, {"method"})):
+    differing = {
+        PAPERS: {"method"},
+        CONTRAST: of_an_sgan,
+        FORMULA: {"method"},
+        LONGER: of_an_sgan,
+    }
+    for terms, wanted in differing.items():
         for task in TASKS:
             *paired, _ = rows_of(task, terms)
             for supervised, sgan in zip(paired[::2], paired[1::2], strict=True):
@@ -98,6 +105,15 @@ def test_only_what_the_terms_name_sets_the_methods_apart(settings):
                     for experiment in (supervised, sgan)
                 )
                 assert {name for name in one if one[name] != other[name]} == wanted
+
+
+def test_what_takes_longer_takes_times_the_steps_that_it_would_have(settings):
+    longer = next(iter(rows_of("bravais", LONGER)))
+    assert settings.run(longer, 0).config.num_steps == 4 * 60
+    unsaid = replace(settings, steps=None)
+    plain = unsaid.run(replace(longer, times=1), 0)
+    assert unsaid.run(longer, 0).config.num_steps == 4 * plain.config.num_steps
+    assert unsaid.run(longer, 0).name == plain.name.replace("-seed", "-4_times_the_steps-seed")
 
 
 def test_further_structures_join_the_runs_that_want_them(settings):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 from table4_reports import finish, flags_of, settings_in, tables
 
-from benchmarks import table4, table4_cells
+from benchmarks import table4
 from benchmarks.table4_cells import labels_needed
 from benchmarks.table4_matrix import FORMULA, PARTS, Experiment, rows_of
 from benchmarks.table4_settings import Settings
@@ -174,9 +174,12 @@ def test_gains_are_taken_seed_by_seed_beside_the_papers(written):
     # 30, 34, 38, … and per seed supervised +1, SGAN -1
     assert [row["gain, points"] for row in rows] == ["+3.0 ± 1.4"] * 4
     assert [row["paper's gain"] for row in rows] == ["+9", "+6", "+4", "+3"]
-    needed = table4_cells.labels_needed({0.05: 0.305, 0.1: 0.385}, 0.335).low
-    assert rows[0]["supervised needs"] == f"{100 * needed:.3g} %"
-    assert rows[0]["times"] == f"{needed / 0.05:.1f}"
+    curve, spread = {0.05: 0.305, 0.1: 0.385}, 0.01 * math.sqrt(2)
+    value, *ends = (labels_needed(curve, 0.335 + more).low for more in (0, -spread, spread))
+    least, most = (f"{100 * end:.3g} %" for end in ends)
+    assert rows[0]["supervised needs"] == f"{100 * value:.3g} % [{least}, {most}]"
+    least, most = (f"{end / 0.05:.1f}" for end in ends)
+    assert rows[0]["times"] == f"{value / 0.05:.1f} [{least}, {most}]"
     assert rows[0]["times in the paper"] == "2.5"
 
 
@@ -207,8 +210,11 @@ def test_only_seeds_that_both_methods_have_are_compared(settings, tmp_path):
     row, apart, *_ = lattice_gains(settings, tmp_path)
     assert (row["supervised"], row["SGAN"], row["seeds"]) == ("35.0 ± 7.1", "50.0 ± 0.0", "2")
     assert row["gain, points"] == "+15.0 ± 7.1"
-    needed = labels_needed({0.05: 0.35, 0.1: 0.6}, 0.5).low
-    assert row["supervised needs"] == f"{100 * needed:.3g} %"
+    curve = {0.05: 0.35, 0.1: 0.6}
+    spread = 0.05 * math.sqrt(2)
+    needed = [labels_needed(curve, top1).low for top1 in (0.5, 0.5 - spread, 0.5 + spread)]
+    value, least, most = (f"{100 * share:.3g} %" for share in needed)
+    assert row["supervised needs"] == f"{value} [{least}, {most}]"
     assert apart["supervised"].startswith("43.3 ± ")
     assert apart["SGAN"] == "50.0 [48.0, 53.0]"
     assert (apart["seeds"], apart["gain, points"], apart["supervised needs"]) == ("0", "", "")

@@ -13,13 +13,16 @@ import tensorflow_datasets as tfds
 
 from benchmarks.large_dataset import copies
 from configs import base
+from data_gen.crystal import Crystal
 from data_gen.errors import InputError
+from data_gen.instrument import instrument
+from data_gen.simulate import simulate
 from data_gen.symmetry import class_list
 from sgan_jax import input_pipeline, processes
 from sgan_jax.dataset_index import Index
 from sgan_jax.figures import angle_axis
 from sgan_jax.input_pipeline import Dataset, train_batches
-from sgan_jax.splits import split
+from sgan_jax.splits import is_test, split
 
 ROOT = Path(__file__).resolve().parents[1]
 GRID = 7
@@ -217,16 +220,18 @@ def test_crystals_outside_the_classes_are_left_out_and_counted(data_dir):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_further_structures_are_all_unlabelled(data_dir, streamed):
+@pytest.mark.parametrize("subset", ["labelled", "unlabelled"])
+def test_further_structures_are_all_in_one_set(data_dir, streamed, subset):
     alone = load(data_dir)
-    more = load(data_dir, **{"data.unlabelled_sources": str(HALITE), "data.streamed": streamed})
+    further = {f"data.{subset}_sources": str(HALITE), "data.streamed": streamed}
+    more = load(data_dir, **further)
     n = len(alone.labels)
     assert more.patterns.shape == (n + 1, more.grid_size)
     assert more.space_groups[n] == 225
     assert more.ids[n] not in alone.ids
-    for name in ("test", "labelled", "validation"):
-        np.testing.assert_array_equal(more.subsets[name], alone.subsets[name])
-    np.testing.assert_array_equal(more.split.unlabelled, [*alone.split.unlabelled, n])
+    for name, rows in alone.subsets.items():
+        own = [*rows, n] if name == subset else rows
+        np.testing.assert_array_equal(more.subsets[name], own)
     rows = np.array([n, 0])
     np.testing.assert_array_equal(more.patterns[rows][1], alone.patterns[rows[1:]][0])
     assert more.patterns[rows][0].max() == 1
@@ -234,10 +239,27 @@ def test_further_structures_are_all_unlabelled(data_dir, streamed):
 
 
 def test_further_structures_are_none_of_those_that_are_there(data_dir):
-    alone, same = load(data_dir), load(data_dir, **{"data.unlabelled_sources": "amcsd"})
+    alone = load(data_dir)
+    further = dict.fromkeys(("data.labelled_sources", "data.unlabelled_sources"), "amcsd")
+    same = load(data_dir, **further)
     assert same.patterns.shape == alone.patterns.shape
     assert same.n_left_out == alone.n_left_out
-    assert same.n_known == len(alone.labels)
+    assert same.n_known == 2 * len(alone.labels)
+
+
+def test_further_structures_of_both_kinds_are_told_apart(data_dir, tmp_path):
+    other = tmp_path / "potassium.cif"
+    other.write_text(HALITE.read_text().replace("Na", "K"))
+    alone = load(data_dir)
+    further = {"data.labelled_sources": str(HALITE), "data.unlabelled_sources": str(other)}
+    more = load(data_dir, **further)
+    n = len(alone.labels)
+    assert more.split.labelled[-1] == n
+    assert more.split.unlabelled[-1] == n + 1
+    paper = instrument("bt1_ge311")
+    for pattern, path in zip(more.patterns[np.array([n, n + 1])], (HALITE, other), strict=True):
+        np.testing.assert_allclose(pattern, simulate(Crystal.from_cif(path), paper), atol=1e-6)
+    assert more.fingerprint.count("+") == 2
 
 
 def test_where_formulas_are_split_further_structures_give_none_away(data_dir):
@@ -251,6 +273,19 @@ def test_where_formulas_are_split_further_structures_give_none_away(data_dir):
     secret = set(alone.formulas[held_back].tolist())
     np.testing.assert_array_equal(known, [text in secret for text in alone.formulas.tolist()])
     assert len(alone.split.validation) > 0
+    assert 0 < known.sum() < len(known)
+
+
+@pytest.mark.parametrize("split_by", ["random", "formula"])
+def test_what_would_be_tested_is_not_trained_on_wherever_it_comes_from(data_dir, split_by):
+    alone = load(data_dir, **{"data.split_by": split_by})
+    index = Index(alone.space_groups, alone.ids, alone.formulas)
+    elsewhere = dataclasses.replace(index, ids="new " + alone.ids, formulas="X" + alone.formulas)
+    config = base.get_config()
+    config.data.split_by = split_by
+    known = input_pipeline._is_known(elsewhere, index, alone.split, config)
+    expected = is_test(elsewhere.ids, elsewhere.formulas, seed=0, split_by=split_by)
+    np.testing.assert_array_equal(known, expected)
     assert 0 < known.sum() < len(known)
 
 

@@ -117,10 +117,19 @@ def test_what_is_not_held_out_is_passed_over_before_it_is_measured(data_dir, tmp
 
 
 def test_none_held_out_is_an_error_that_names_the_split(data_dir, tmp_path):
-    classifier = told_its_split(tmp_path / "model", "random")
+    classifier = told_its_split(tmp_path / "model", "formula")
     spec = trial.dataset_spec(classifier, str(HALITE), None)
-    with pytest.raises(InputError, match=r"none of the 1 crystals is in the .*=random, seed 44\)"):
+    with pytest.raises(InputError, match=r"none of the 1 crystals is in the .*=formula, seed 44\)"):
         trial.try_classifier(classifier, spec, data_dir, held_out=True)
+
+
+def test_what_was_held_out_at_random_is_unknown_of_other_sources(tmp_path):
+    classifier = told_its_split(tmp_path / "model", "random")
+    spec = trial.dataset_spec(classifier, f"amcsd,{HALITE}", None)
+    told = rf"of its own sources alone \(amcsd\), and {HALITE.name} is none of them"
+    with pytest.raises(InputError, match=told):
+        trial.try_classifier(classifier, spec, tmp_path / "data", held_out=True)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_model_that_does_not_say_how_it_was_split(measured, tmp_path):

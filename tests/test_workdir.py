@@ -59,6 +59,17 @@ def test_what_only_an_sgan_has_binds_an_sgan_alone(tmp_path):
                 workdir.check(folder, identity_of(config))
 
 
+def test_what_a_newer_version_brings_was_off_before(tmp_path):
+    config = base.get_config()
+    before = identity_of(config)
+    del before.config["data"]["labelled_sources"]
+    workdir.bind(tmp_path, before)
+    workdir.check(tmp_path, identity_of(config))
+    config.data.labelled_sources = "more.zip"
+    with pytest.raises(InputError, match=r"data\.labelled_sources \(there None, now 'more\.zip'\)"):
+        workdir.check(tmp_path, identity_of(config))
+
+
 def test_another_data_set_is_refused(tmp_path):
     workdir.bind(tmp_path, identity_of())
     with pytest.raises(InputError, match=r"another data set \(there data-1, now data-2\)"):
