@@ -290,8 +290,14 @@ def fields_of_presets() -> frozenset[str]:
     return frozenset(names)
 
 
+def _quick_first(part: str) -> list[Experiment]:
+    return sorted(PARTS[part].experiments, key=lambda experiment: experiment.method == "sgan")
+
+
 def in_order(parts: Sequence[str], seeds: int) -> list[tuple[Experiment, int]]:
     """Which experiment is run with which seed, each once: all with the first seed come first.
+
+    Of each part the supervised networks, which are trained in a fifth of the time, come first.
 
     Args:
         parts: Names of `PARTS`.
@@ -299,7 +305,7 @@ def in_order(parts: Sequence[str], seeds: int) -> list[tuple[Experiment, int]]:
     """
     wanted: dict[tuple[Experiment, int], None] = {}
     for seed in range(seeds):
-        for experiment in (e for name in PARTS if name in parts for e in PARTS[name].experiments):
+        for experiment in (e for name in PARTS if name in parts for e in _quick_first(name)):
             if other := experiment.as_long_as:
                 wanted |= {(each, 0): None for each in (other, other.trial, experiment.trial)}
             wanted[experiment, seed] = None
