@@ -71,10 +71,22 @@ def _passes(cell: Cell, _: Cells) -> str:
 
 
 def _diversity(cell: Cell, _: Cells) -> str:
-    told = (report["diversity"] for report in cell.reports.values())
-    found = [made for made in told if made and None not in made.values()]
-    means = (statistics.fmean(made[which] for made in found) for which in ("generated", "real"))
-    return " / ".join(f"{mean:.2f}" for mean in means) if found else ""
+    """Older reports do not know of an untrained generator."""
+    told = [report["diversity"] for report in cell.reports.values() if report["diversity"]]
+    columns = [
+        [made[which] for made in told if made.get(which) is not None]
+        for which in ("generated", "untrained", "real")
+    ]
+    means = [f"{statistics.fmean(found):.2f}" if found else "?" for found in columns]
+    return " / ".join(means) if told else ""
+
+
+def _discriminator(cell: Cell, _: Cells) -> str:
+    """Older reports do not know of it."""
+    told = [report.get("discriminator") or {} for report in cell.reports.values()]
+    known = [outputs for outputs in told if outputs]
+    means = (statistics.fmean(found[which] for found in known) for which in ("real", "generated"))
+    return " / ".join(f"{mean:.2f}" for mean in means) if known else ""
 
 
 def _losses(cell: Cell, _: Cells) -> str:
@@ -135,7 +147,8 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "method": lambda cell, _: SHORT_METHODS[cell.experiment.method],
     "losses": _losses,
     "passes": _passes,
-    "diversity, generated / real": _diversity,
+    "diversity, generated / untrained / real": _diversity,
+    "D, real / generated": _discriminator,
     "preset": lambda cell, _: cell.experiment.preset,
     "stem pool": lambda cell, _: "yes" if cell.config.model.stem_pool else "no",
     "space groups": _space_groups,

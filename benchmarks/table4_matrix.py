@@ -190,7 +190,7 @@ _PRESET = ("task", "method", "preset", "steps")
 _TOP1 = ("seeds", "top-1, %", "prior, %")
 _REST = ("top-5 / prior, %", "crystal system / prior, %")
 _SURE = ("calibration error, %",)
-_MADE = ("diversity, generated / real",)
+_MADE = ("diversity, generated / untrained / real", "D, real / generated")
 _GROUP = ("extinction group / prior, %",)
 
 PARTS = {

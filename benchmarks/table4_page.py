@@ -42,7 +42,8 @@ the labelled patterns. Paper: Lolla et al., J. Appl. Cryst. 55 (2022) 882, on pa
 which are other crystals: a neighbour rather than a target. Crystal system of Bravais lattices:
 their lattice system. Calibration error: distance between probability and accuracy over 15 bins.
 Diversity: mean of 1 − cosine over pairs of patterns; where generated ones have far less than real
-ones, the generator has collapsed, or never left its beginning.
+ones, the generator has collapsed, or hardly left where it began, which the diversity of an
+untrained one tells. D: mean output of the discriminator at the end.
 
 Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has the
 losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a

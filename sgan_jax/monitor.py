@@ -12,7 +12,7 @@ from sgan_jax.grids import NOT_MEASURED
 from sgan_jax.inference import Predict, generate
 from sgan_jax.input_pipeline import Dataset
 from sgan_jax.scoring import predict_logits, system_of_class
-from sgan_jax.state import GeneratorState, SganState, averaged_params
+from sgan_jax.state import SganState, averaged_params
 
 PATTERNS_PER_SUBSET = 512
 """Patterns of each subset that are looked at; the report has the whole test set."""
@@ -45,11 +45,13 @@ class Sample(NamedTuple):
         return {name: metrics.diversity(rows) for name, rows in self._asdict().items()}
 
 
-def sample(config: ConfigDict, dataset: Dataset, generator: GeneratorState) -> Sample:
-    """What a generator makes, the same noise every time, beside real patterns."""
+def sample(config: ConfigDict, dataset: Dataset, state: SganState) -> Sample | None:
+    """What its generator makes, the same noise every time, beside real patterns; None without."""
+    if state.generator is None:
+        return None
     rows = dataset.split.test
     real = dataset.patterns[rows[:: -(-len(rows) // _PATTERNS_COMPARED)]]
-    made = generate(config, generator, jax.random.key(config.seed), len(real))
+    made = generate(config, state.generator, jax.random.key(config.seed), len(real))
     return Sample(np.where(real >= 0, made, NOT_MEASURED), real)
 
 
@@ -82,9 +84,9 @@ class Monitor:
         if not processes.is_main():
             return accuracies, {}
         pictures = {"confusion_matrix": self._confusion(logits["test"])}
-        if state.generator is None:
+        found = sample(self._config, self._dataset, state)
+        if found is None:
             return accuracies, pictures
-        found = sample(self._config, self._dataset, state.generator)
         beside = figures.generated_patterns(self._dataset.axis, *found.shown)
         pictures["generated_patterns"] = figures.figure_to_image(beside)
         diversity = {f"diversity/{name}": value for name, value in found.diversity().items()}

@@ -54,7 +54,7 @@ def assemble(
     steps: int,
     checkpoint: Mapping[str, Any],
     throughput: Mapping[str, float | None],
-    diversity: Mapping[str, float] | None = None,
+    game: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
     """The content of `report.json`.
 
@@ -71,8 +71,10 @@ def assemble(
         steps: Training steps of the run.
         checkpoint: What was evaluated: `step`, the `reason` why, and its `validation_top1`.
         throughput: `train_patterns_per_s` and `input_wait_fraction`, None where not measured.
-        diversity: `metrics.diversity` of `generated` and `real` patterns, where there is a
-            generator.
+        game: Where there is a generator, `diversity`: `metrics.diversity` of its patterns
+            (`generated`), of as many `real` ones and of those that it made before it learnt
+            anything (`untrained`); and `discriminator`: its mean output D on `real` and on
+            `generated` patterns when it was last logged, empty where that is not known.
 
     Raises:
         InputError: There is no test pattern.
@@ -91,7 +93,8 @@ def assemble(
         "dataset": dict(dataset),
         "per_class": per_class(class_list, counts, metrics.confusion(logits, labels)),
         "throughput": dict(throughput),
-        "diversity": None if diversity is None else dict(diversity),
+        "diversity": None if game is None else game["diversity"],
+        "discriminator": None if game is None else game["discriminator"],
         "environment": environment(),
         "config": config.to_dict(),
     }

@@ -88,11 +88,19 @@ def _training(report: Mapping[str, Any]) -> str:
         ("time spent waiting for input", percent(speed["input_wait_fraction"])),
     ]
     if diversity := report["diversity"]:
-        rows.append(("diversity of generated patterns", _diversity(diversity["generated"])))
-        rows.append(("diversity of as many real ones", _diversity(diversity["real"])))
+        rows += [(f"diversity of {which}", _three(diversity[key])) for key, which in _MADE.items()]
+    for which, output in (report["discriminator"] or {}).items():
+        rows.append((f"D of {which} patterns at the end, on average", _three(output)))
     return f"## Training\n\n{sections.table(('', ''), rows)}"
 
 
-def _diversity(value: float | None) -> str:
-    """1 where no two patterns have a peak in common, 0 where all are the same: mode collapse."""
+_MADE = {
+    "generated": "generated patterns",
+    "untrained": "those of an untrained generator",
+    "real": "as many real patterns",
+}
+"""Patterns by their diversity: 1 where no two have a peak in common, 0 where all are the same."""
+
+
+def _three(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

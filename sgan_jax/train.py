@@ -32,6 +32,9 @@ from sgan_jax.scoring import predict_logits
 from sgan_jax.state import SganState, averaged_params
 from sgan_jax.train_step import make_train_step
 
+_OUTPUTS = {"real": "discriminator/real", "generated": "discriminator/fake"}
+"""Scalars with the mean of D over the patterns of a step, by what they are patterns of."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -139,7 +142,8 @@ def _report(run: Run, predict: Predict) -> None:
     if not processes.is_main():  # from here on nothing concerns all processes
         return
     counts = {name: dataset.class_counts[name] for name in ("labelled", "unlabelled", "test")}
-    made = sample(config, dataset, state.generator) if state.generator else None
+    made = sample(config, dataset, state)
+    history = tensorboard.read_history(run.folder)
     content = report.assemble(
         config,
         dataset.class_list,
@@ -150,18 +154,29 @@ def _report(run: Run, predict: Predict) -> None:
         steps=last,
         checkpoint=chosen._asdict(),
         throughput=throughput.report(),
-        diversity=made.diversity() if made else None,
+        game=_game(run, made, history),
     )
     figures = run.folder / report.FIGURES_FOLDER
     report_figures.draw_evaluation(
         figures, dataset.class_list, counts, logits, dataset.labels[rows]
     )
-    history = tensorboard.read_history(run.folder)
     report_figures.draw_training(figures, history, content["test"]["prior_top1"])
     _draw_patterns(figures, dataset, made)
     report.write(run.folder, content, report_page.page)
     print(report.summary(content))
     print(f"report: {run.folder / report.MARKDOWN_FILE}")
+
+
+def _game(
+    run: Run, made: Sample | None, history: tensorboard.History
+) -> dict[str, dict[str, float]] | None:
+    """How the game between discriminator and generator stood at the end; see `report.assemble`."""
+    untrained = sample(run.config, run.dataset, run.new_state()) if made else None
+    if made is None or untrained is None:
+        return None
+    last = {name: history[tag][1][-1] for name, tag in _OUTPUTS.items() if tag in history}
+    diversity = made.diversity() | {"untrained": untrained.diversity()["generated"]}
+    return {"diversity": diversity, "discriminator": last}
 
 
 def _draw_patterns(figures: Path, dataset: Dataset, made: Sample | None) -> None:

@@ -9,6 +9,11 @@ from configs import base
 from sgan_jax import report
 from sgan_jax.config import classes_of
 
+_GAME = {
+    "diversity": {"generated": 0.125, "untrained": 0.25, "real": 0.875},
+    "discriminator": {"real": 0.75, "generated": 0.375},
+}
+
 
 def random_report(
     task: str = "bravais_lattice", config: ConfigDict | None = None, **changes: object
@@ -45,5 +50,5 @@ def random_report(
         steps=500,
         checkpoint={"step": 500, "reason": "the last", "validation_top1": None},
         throughput={"train_patterns_per_s": 123.4, "input_wait_fraction": None},
-        diversity={"generated": 0.125, "real": 0.875} if config.method == "sgan" else None,
+        game=_GAME if config.method == "sgan" else None,
     )

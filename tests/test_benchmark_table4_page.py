@@ -279,10 +279,29 @@ def test_a_table_tells_passes_and_the_diversity_of_what_was_generated(settings, 
     assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
     row = tables((tmp_path / "RESULTS.md").read_text())["Bravais lattice, split at random"][1]
     made = [content["diversity"] for content in contents]
-    told = [statistics.mean(one[which] for one in made) for which in ("generated", "real")]
-    assert row["diversity, generated / real"] == f"{told[0]:.2f} / {told[1]:.2f}"
+    columns = ("generated", "untrained", "real")
+    told = [statistics.mean(one[which] for one in made) for which in columns]
+    known = " / ".join(f"{mean:.2f}" for mean in told)
+    assert row["diversity, generated / untrained / real"] == known
+    outputs = [content["discriminator"] for content in contents]
+    told = [statistics.mean(one[which] for one in outputs) for which in ("real", "generated")]
+    assert row["D, real / generated"] == f"{told[0]:.2f} / {told[1]:.2f}"
     labelled = contents[0]["dataset"]["n_labelled"]
     assert row["passes"] == f"{60 * 32 / labelled:,.0f}"
+
+
+def test_older_reports_do_not_tell_of_an_untrained_generator(settings, tmp_path):
+    _, sgan, *_ = rows_of("bravais")
+    content = finish(settings, sgan)
+    content["diversity"].pop("untrained")
+    content.pop("discriminator")
+    (settings.run(sgan, 0).folder / "report.json").write_text(json.dumps(content))
+    assert table4.main([*flags_of(settings, tmp_path), "--write_only"]) == 0
+    row = tables((tmp_path / "RESULTS.md").read_text())["Bravais lattice, split at random"][1]
+    made = content["diversity"]
+    known = f"{made['generated']:.2f} / ? / {made['real']:.2f}"
+    assert row["diversity, generated / untrained / real"] == known
+    assert row["D, real / generated"] == ""
 
 
 def test_a_page_of_other_runs_stays_where_there_is_none_of_these(settings, tmp_path, capsys):

@@ -73,7 +73,10 @@ def test_run_leaves_a_report_figures_and_checkpoints(finished):
     assert 0 <= report["test"]["top1"] <= 1
     assert report["throughput"]["train_patterns_per_s"] > 0
     assert 0 <= report["throughput"]["input_wait_fraction"] <= 1
-    assert 0 <= report["diversity"]["generated"] <= 1
+    assert all(0 <= report["diversity"][which] <= 1 for which in ("generated", "untrained", "real"))
+    history = read_history(workdir)
+    for which, tag in (("real", "discriminator/real"), ("generated", "discriminator/fake")):
+        assert report["discriminator"][which] == pytest.approx(history[tag][1][-1])
     assert "| diversity of generated patterns | " in (workdir / "report.md").read_text()
     pictures = {path.stem for path in (workdir / "figures").glob("*.png")}
     assert pictures >= {

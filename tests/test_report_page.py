@@ -44,6 +44,8 @@ def test_counts_and_reasons_are_told():
     assert "no label, and cannot be learnt:** cP, cI." in page
     assert "| real patterns trained on per second | 123 |" in page
     assert "| diversity of generated patterns | 0.125 |" in page
+    assert "| diversity of those of an untrained generator | 0.250 |" in page
+    assert "| D of generated patterns at the end, on average | 0.375 |" in page
 
 
 def test_pictures_are_linked_in_a_fixed_order():
