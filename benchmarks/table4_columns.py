@@ -98,6 +98,14 @@ def _losses(cell: Cell, _: Cells) -> str:
     return ", ".join(names)
 
 
+def _rates(cell: Cell, _: Cells) -> str:
+    """Of D in what it learns from unlabelled patterns, and of the generator."""
+    rates = cell.config.optimizer
+    if cell.config.method != "sgan" or not rates.unsupervised_learning_rate:
+        return ""
+    return f"{rates.unsupervised_learning_rate:g}, {rates.generator_learning_rate:g}"
+
+
 def _space_groups(cell: Cell, _: Cells) -> str:
     if cell.config.classes == DEFAULT_CLASSES:
         return "144, the paper's"
@@ -146,6 +154,7 @@ _COLUMNS: dict[str, Callable[[Cell, Cells], str]] = {
     "test patterns": _count("n_test"),
     "method": lambda cell, _: SHORT_METHODS[cell.experiment.method],
     "losses": _losses,
+    "rates of the game": _rates,
     "passes": _passes,
     "diversity, generated / untrained / real": _diversity,
     "D, real / generated": _discriminator,

@@ -74,18 +74,24 @@ def test_every_config_of_the_matrix_is_valid_and_says_what_its_cell_says(setting
 
 def test_the_losses_are_told_apart(settings):
     cells = table4_cells.read(settings)
+    columns = ("task", "labels", "losses", "rates of the game")
     told = [
-        tuple(table4_columns.row(cells[experiment], cells, ("task", "labels", "losses")))
+        tuple(table4_columns.row(cells[experiment], cells, columns))
         for experiment in PARTS["losses"].experiments
     ]
-    further = ("", ", game", ", game, contrast")
+    usual = "5e-06, 1e-06"
+    further = (("", ""), (", game", usual), (", game, contrast", usual))
     rows = {
-        (task, share, f"cross-entropy{more}")
+        (task, share, f"cross-entropy{more}", rates)
         for task in TASKS.values()
         for share in ("5 %", "10 %", "25 %", "50 %")
-        for more in further
+        for more, rates in further
     }
-    rows |= {("Bravais lattice", share, "cross-entropy, contrast") for share in ("5 %", "10 %")}
+    rows |= {
+        ("Bravais lattice", share, f"cross-entropy, {more}", rates)
+        for share in ("5 %", "10 %")
+        for more, rates in (("contrast", ""), ("game", "0.0001, 0.0001"))
+    }
     assert set(told) == rows
     assert len(told) == len(rows)
 
