@@ -97,8 +97,12 @@ case ${1:-} in
   env) environment ;;
   test)
     environment
-    # A worker per core, up to 8, each with 2 GB at the most; whole files, for what their tests share.
-    exec .venv/bin/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile "${@:2}"
+    # Hundreds of processes import the same modules: what Python makes of their sources is kept.
+    unset PYTHONDONTWRITEBYTECODE
+    # A worker per core, up to 8, each with 2 GB at the most; whole files, for what their tests share,
+    # in the order of conftest.py.
+    exec .venv/bin/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile \
+      --no-loadscope-reorder "${@:2}"
     ;;
   -*)
     environment

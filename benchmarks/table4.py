@@ -75,8 +75,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
-    if options.seeds < 1:
-        raise InputError(f"--seeds={options.seeds}: give at least 1")
+    for name in ("seeds", "steps"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name}={value}: give at least 1")
     more = options.unlabelled_sources
     settings = Settings(
         options.sources, options.data_dir, options.runs, options.steps, tuple(fields), more
@@ -87,6 +89,8 @@ def _run(options: argparse.Namespace, fields: Sequence[str]) -> int:
     _check_fields(fields, parts)
     wanted = [] if options.write_only else in_order(parts, options.seeds)
     table4_runs.check(settings, wanted)
+    if options.write_only:
+        _check_begun(settings, table4_cells.read(settings))
     _make_folder(options.out)
 
     def write_all() -> None:
@@ -107,7 +111,8 @@ def _check_fields(fields: Sequence[str], parts: Sequence[str]) -> None:
         name = field.removeprefix("--config.").partition("=")[0]
         if name in DECIDED:
             raise InputError(
-                f"{field}: the matrix decides config.{name}; leave it out, or see --help"
+                f"{field}: the matrix decides config.{name}, or leaves it alone; leave it out, or "
+                "see --help"
             )
         if name in of_presets:
             raise InputError(
@@ -140,15 +145,19 @@ def write(settings: Settings, seeds: int, out: Path) -> None:
         InputError: There is no report.
     """
     cells = table4_cells.read(settings)
-    if not table4_cells.finished(cells.values()):
-        raise InputError(
-            f"--runs={settings.runs} has no finished run of these settings: give --sources, "
-            "--steps and all else as when they were run; nothing was written"
-        )
+    _check_begun(settings, cells)
     captions = table4_figures.draw(cells, out / PICTURES)
     pictures = {f"{PICTURES.as_posix()}/{name}": text for name, text in captions.items()}
     save(out / PAGE, table4_page.page(settings, cells, pictures, seeds).encode())
     _keep_reports(settings, cells, out / REPORTS)
+
+
+def _check_begun(settings: Settings, cells: table4_cells.Cells) -> None:
+    if not table4_page.begun(cells):
+        raise InputError(
+            f"--runs={settings.runs} has no finished run of these settings: give --sources, "
+            "--steps and all else as when they were run; nothing was written"
+        )
 
 
 def _keep_reports(settings: Settings, cells: table4_cells.Cells, folder: Path) -> None:

@@ -30,8 +30,7 @@ from benchmarks.table4_matrix import (
 )
 from benchmarks.table4_settings import Report, Run, Settings, file_names
 from benchmarks.tables import markdown
-from sgan_jax.report_sections import short
-from sgan_jax.wording import points, share
+from sgan_jax.wording import points, share, short
 
 _EXPLANATION = """\
 Accuracies are shares of the test patterns, none of which is trained on; split at random, a test
@@ -43,7 +42,8 @@ which are other crystals: a neighbour rather than a target. Crystal system of Br
 their lattice system. Calibration error: distance between probability and accuracy over 15 bins.
 Diversity: mean of 1 − cosine over pairs of patterns; where generated ones have far less than real
 ones, the generator has collapsed, or hardly left where it began, which the diversity of an
-untrained one tells. D: mean output of the discriminator at the end.
+untrained one tells (? where a report is older than that). D: mean output of the discriminator at
+the end.
 
 Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has the
 losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a
@@ -77,20 +77,20 @@ def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: i
         seeds: How many there are to be.
     """
     reports = finished(cells.values())
-    begun = _begun(cells)
+    names = begun(cells)
     parts = [_head(settings, cells, seeds)]
-    for name in begun:
+    for name in names:
         part = PARTS[name]
         rows = [row(cells[experiment], cells, part.columns) for experiment in part.experiments]
         parts += [markdown(part.title, part.columns, rows), part.note]
         parts += [_gains(cells, *which) for which in _COMPARED.get(name, ())]
-    parts.append(_not_run([part.title for name, part in PARTS.items() if name not in begun]))
+    parts.append(_not_run([part.title for name, part in PARTS.items() if name not in names]))
     parts += [f"![{caption}]({link})\n\n{caption}" for link, caption in pictures.items()]
     parts += [_data(reports), _machines(reports), _runs(settings, cells, seeds)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def _begun(cells: Cells) -> list[str]:
+def begun(cells: Cells) -> list[str]:
     """Names of the parts with a finished run that stands in no part before."""
     names, seen = [], set()
     for name, part in PARTS.items():

@@ -12,7 +12,7 @@ from data_gen.spec import DatasetSpec
 from sgan_jax.config import FURTHER_SOURCES, patterns_per_step, validate
 
 _LAST_LINES = 5
-_SOURCES = ("sources", *FURTHER_SOURCES.values())
+_SOURCES = ("sources", *FURTHER_SOURCES)
 
 
 def check(settings: Settings, wanted: Sequence[tuple[Experiment, int]]) -> None:

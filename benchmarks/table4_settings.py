@@ -17,22 +17,33 @@ from data_gen.errors import InputError
 from sgan_jax import workdir
 from sgan_jax.config import FURTHER_SOURCES, patterns_per_step
 from sgan_jax.report import JSON_FILE
+from sgan_jax.wording import MERITS
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Report = Mapping[str, Any]
 
 _BLOCKS = {
-    "checkpoint": dict,
-    "dataset": dict,
-    "environment": dict,
-    "per_class": list,
-    "test": dict,
-    "throughput": dict,
+    "checkpoint": ("step",),
+    "dataset": ("fingerprint", "n_labelled", "n_test", "n_unlabelled"),
+    "environment": (
+        "cpu_count",
+        "device_count",
+        "device_kind",
+        "platform",
+        "python",
+        "versions",
+    ),
+    "test": (
+        "ece",
+        "top1_ci95",
+        *(f"{prior}{merit.key}" for merit in MERITS for prior in ("", "prior_")),
+    ),
+    "throughput": ("train_patterns_per_s",),
 }
-"""What tables are made from, of a report that is whole."""
+"""What tables are made from, of a report that is whole: keys by block."""
 
-_PLACES = ("dir", "sources", *FURTHER_SOURCES.values())
+_PLACES = ("dir", "sources", *FURTHER_SOURCES)
 """Fields of `config.data` that hold paths."""
 
 
@@ -102,7 +113,10 @@ class Run:
         try:
             content = json.loads((self.folder / JSON_FILE).read_text())
             self._fields.check(self.name, workdir.Identity(_without_places(content["config"]), ""))
-            whole = all(isinstance(content[block], kind) for block, kind in _BLOCKS.items())
+            whole = isinstance(content["per_class"], list) and all(
+                isinstance(content[block], dict) and content[block].keys() >= set(keys)
+                for block, keys in _BLOCKS.items()
+            )
             done = content["steps"] == self.config.num_steps
         except (OSError, ValueError, KeyError, TypeError, InputError):
             return None

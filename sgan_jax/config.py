@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
 from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
+from data_gen.sources import source_names
 from data_gen.symmetry import ClassList, class_list
 from sgan_jax.grids import GRIDS, POINTS
 from sgan_jax.models.generator import LAYERS, output_length
@@ -66,8 +68,8 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-FURTHER_SOURCES = {"labelled": "labelled_sources", "unlabelled": "unlabelled_sources"}
-"""Fields of `config.data` that name structures for one set of the split alone, by that set."""
+FURTHER_SOURCES = {"labelled_sources": "labelled", "unlabelled_sources": "unlabelled"}
+"""The set of the split to which all structures belong that a field of `config.data` names."""
 
 _FURTHER_UNLABELLED = ("unlabelled_measured", "unlabelled_sources")
 """Fields of `config.data` that name unlabelled patterns beside those of the data set."""
@@ -135,6 +137,7 @@ def patterns_per_step(config: Mapping[str, Any] | ConfigDict) -> int:
 
 
 def _check_combinations(config: dict[str, Any]) -> None:
+    _check_sources(config["data"])
     further = [name for name in _FURTHER_UNLABELLED if config["data"][name]]
     all_labelled = config["label_fraction"] >= LARGEST_LABEL_FRACTION
     if config["method"] == "sgan" and all_labelled and not further:
@@ -157,6 +160,20 @@ def _check_combinations(config: dict[str, Any]) -> None:
             f"points and the generator of an SGAN makes {made}; choose another or "
             "METHOD supervised (--config=FILE:supervised)"
         )
+
+
+def _check_sources(data: dict[str, Any]) -> None:
+    """No source may be named in two fields: its structures would belong to the first alone."""
+    named: dict[Path, str] = {}
+    for field in ("sources", *FURTHER_SOURCES):
+        sources = source_names(data[field]) if data[field] else []
+        for path in map(Path, sources):
+            if (other := named.get(path, field)) != field:
+                raise InputError(
+                    f"config.data.{field}={data[field]}: {path} is named by config.data.{other} as "
+                    "well; name each source once"
+                )
+        named |= dict.fromkeys(map(Path, sources), field)
 
 
 def _check_augmentation(config: dict[str, Any]) -> None:

@@ -77,8 +77,14 @@ def evaluate(
             f"model {model} does not say how it was trained ({error} is missing); export it again"
         ) from error
     spec.fingerprint()  # opens the sources, before anything is written
+    made = not Path(out).exists()
     _check_folder(Path(out), described["sha256"], spec, held_out)
-    trial = try_classifier(classifier, spec, data_dir, held_out=held_out)
+    try:
+        trial = try_classifier(classifier, spec, data_dir, held_out=held_out)
+    except InputError:
+        if made:
+            Path(out).rmdir()  # it was made for nothing
+        raise
     counts = _counts(classifier, trial)
     class_list, logits, labels = trial.class_list, trial.logits, trial.labels
     content = report.strict(

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.instrument import DEFAULT_INSTRUMENT, instrument
+from data_gen.sources import source_names
 from sgan_jax import classifier, command_line, metrics, model_card, report, workdir
 from sgan_jax.checkpoint import Choice
 from sgan_jax.config import FURTHER_SOURCES, validate
@@ -23,7 +24,7 @@ from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
 from sgan_jax.state import Params, averaged_params
 
-_SOURCES = ("sources", *FURTHER_SOURCES.values())
+_SOURCES = ("sources", *FURTHER_SOURCES)
 _ANYWHERE = {"dir", "workers", "streamed", *_SOURCES, "unlabelled_measured"}
 """Fields of `config.data` that say something of the machine, or are given elsewhere."""
 
@@ -114,7 +115,9 @@ def _description(
         "calibration": _calibration(run, params),
         "licence": {
             "code": importlib.metadata.metadata("sgan_jax")["License-Expression"],
-            "data_sources": [name for field in _SOURCES for name in _names(config, field)],
+            "data_sources": list(
+                dict.fromkeys(name for field in _SOURCES for name in _names(config, field))
+            ),
             "data": data_licence,
         },
         "training": {
@@ -125,7 +128,7 @@ def _description(
             **_figures(run.folder, chosen),
             "dataset": dataset.summary(),
             "further_sources": {
-                subset: _names(config, field) for subset, field in FURTHER_SOURCES.items()
+                subset: _names(config, field) for field, subset in FURTHER_SOURCES.items()
             },
             "config": _portable(config),
             "versions": report.environment()["versions"],
@@ -135,7 +138,8 @@ def _description(
 
 def _names(config: ConfigDict, field: str) -> list[str]:
     """Sources that a field of `config.data` names, without the places where they lie."""
-    return [PurePath(source).name for source in filter(None, config.data[field].split(","))]
+    sources = source_names(config.data[field]) if config.data[field] else []
+    return [PurePath(source).name for source in sources]
 
 
 def _grid(config: ConfigDict) -> str | None:

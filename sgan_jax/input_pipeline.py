@@ -4,13 +4,14 @@ Patterns are in memory, or stay in the files of the data set and are read from t
 The batches are the same to the last bit.
 """
 
+import contextlib
 import itertools
 import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -141,15 +142,46 @@ class Dataset:
         }
 
 
-def dataset_spec(config: ConfigDict) -> DatasetSpec:
-    """The data set that a config asks for."""
-    return DatasetSpec(
-        sources=config.data.sources,
-        instrument=config.data.instrument,
-        scattering_lengths=config.data.scattering_lengths,
-        limit=config.data.limit,
-        check_symmetry=config.data.check_symmetry,
-    )
+def dataset_specs(config: ConfigDict) -> dict[str, DatasetSpec]:
+    """The data sets that a config asks for, by the field of `config.data` that names the sources.
+
+    The first is the one that is split.
+    """
+    return {
+        field: DatasetSpec(
+            sources=config.data[field],
+            instrument=config.data.instrument,
+            scattering_lengths=config.data.scattering_lengths,
+            limit=config.data.limit,
+            check_symmetry=config.data.check_symmetry,
+        )
+        for field in ("sources", *FURTHER_SOURCES)
+        if field == "sources" or config.data[field]
+    }
+
+
+def fingerprint(config: ConfigDict) -> str:
+    """Identity of all data sets that a config asks for, which are opened but not built.
+
+    Raises:
+        InputError: A source does not exist or holds no structures.
+    """
+    found = []
+    for field, spec in dataset_specs(config).items():
+        with _naming(field):
+            found.append(spec.fingerprint())
+    return "+".join(found)
+
+
+@contextlib.contextmanager
+def _naming(field: str) -> Iterator[None]:
+    """Has errors in further sources say which field names them."""
+    try:
+        yield
+    except InputError as error:
+        if field == "sources":
+            raise
+        raise InputError(f"config.data.{field}: {error}") from error
 
 
 def load(config: ConfigDict) -> Dataset:
@@ -159,22 +191,16 @@ def load(config: ConfigDict) -> Dataset:
         InputError: The sources or the data folder cannot be used, or a set that training or
             evaluation needs is empty.
     """
-    spec = dataset_spec(config)
-    specs = {"": spec} | {
-        subset: replace(spec, sources=more)
-        for subset, field in FURTHER_SOURCES.items()
-        if (more := config.data[field])
-    }
-    builders = {
-        subset: build(
-            wanted,
-            config.data.dir,
-            workers=config.data.workers,
-            progress=processes.is_main(),
-        )
-        for subset, wanted in specs.items()
-    }
-    return read(builders.pop(""), config, builders)
+    builders = {}
+    for field, spec in dataset_specs(config).items():
+        with _naming(field):
+            builders[field] = build(
+                spec,
+                config.data.dir,
+                workers=config.data.workers,
+                progress=processes.is_main(),
+            )
+    return read(builders.pop("sources"), config, builders)
 
 
 def read(
@@ -190,7 +216,7 @@ def read(
     Args:
         builder: The data set.
         config: What to read of it, and how to split it.
-        further: Others, by the set of the split to which all of their patterns belong.
+        further: Others, by the field of `config.data` that names their sources.
 
     Raises:
         InputError: The data set is damaged, or a set that training or evaluation needs is empty.
@@ -216,8 +242,8 @@ def read(
         fingerprint=opened.fingerprint,
         rejected=opened.rejected,
     )
-    for subset, more in further.items():
-        found = _with_more(found, subset, more, class_list, config)
+    for field, more in further.items():
+        found = _with_more(found, field, more, class_list, config)
     return _dataset(found, class_list, config)
 
 
@@ -237,7 +263,7 @@ class _Chosen:
 
 def _with_more(
     found: _Chosen,
-    subset: str,
+    field: str,
     builder: tfds.core.DatasetBuilder,
     class_list: ClassList,
     config: ConfigDict,
@@ -245,13 +271,15 @@ def _with_more(
     """Adds the examples of another data set to one set of the split."""
     more = open_dataset(builder)
     wanted = _is_wanted(more.index, class_list, config)
-    kept = wanted & ~_is_known(more.index, found.index, found.split, config)
+    there = wanted & np.isin(more.index.ids, found.index.ids)
+    kept = wanted & ~there & ~_is_held_back(more.index, found.index, found.split, config)
+    _tell_of_left_out(field, more.index.ids[there], int(kept.sum()), int(wanted.sum()))
     first = len(found.index.ids)
     return _Chosen(
         examples=JoinedExamples(found.examples, more.records),
         rows=np.concatenate([found.rows, len(found.examples) + np.flatnonzero(kept)]),
         index=found.index.followed_by(more.index.select(kept)),
-        split=found.split.with_more(subset, first + np.arange(kept.sum())),
+        split=found.split.with_more(FURTHER_SOURCES[field], first + np.arange(kept.sum())),
         n_left_out=found.n_left_out + int((~wanted).sum()),
         n_known=found.n_known + int((wanted & ~kept).sum()),
         fingerprint=f"{found.fingerprint}+{more.fingerprint}",
@@ -290,22 +318,33 @@ def _is_wanted(index: Index, class_list: ClassList, config: ConfigDict) -> Bool[
     return in_a_class & ~_has_formula(index.formulas, config.data.formulas_left_out)
 
 
-def _is_known(
+def _tell_of_left_out(field: str, there: Texts, n_kept: int, n_wanted: int) -> None:
+    """Says how many patterns of further sources are trained on, and why not all are."""
+    _log.info("config.data.%s: %d of %d patterns are trained on", field, n_kept, n_wanted)
+    if len(there):
+        _log.warning(
+            "config.data.%s: %d patterns are left out, since their ids are there already, such as "
+            "%s; if they are of other structures, rename them",
+            field,
+            len(there),
+            there[0],
+        )
+
+
+def _is_held_back(
     more: Index, index: Index, split: splits.Split, config: ConfigDict
 ) -> Bool[np.ndarray, " n"]:
-    """Which further examples are there already, or give away what is held back.
+    """Which further examples may not be trained on.
 
     Those that would be in the test set, were they of the first data set, are not trained on
     either: so what a network held out can be told of whatever crystals, wherever they come from.
+    Nor are those whose formulas are held back, where the split is by formula.
     """
-    known = np.isin(more.ids, index.ids)
-    known |= splits.is_test(
-        more.ids, more.formulas, seed=config.seed, split_by=config.data.split_by
-    )
+    found = splits.is_test(more.ids, more.formulas, seed=config.seed, split_by=config.data.split_by)
     if config.data.split_by == "formula":
         held_back = np.concatenate([split.test, split.validation])
-        known |= np.isin(more.formulas, index.formulas[held_back])
-    return known
+        found |= np.isin(more.formulas, index.formulas[held_back])
+    return found
 
 
 def _has_formula(formulas: Texts, wanted: str) -> Bool[np.ndarray, " n"]:

@@ -6,8 +6,7 @@ from typing import Any
 from data_gen.symmetry import hermann_mauguin
 from sgan_jax.augmentation.effects import WAVELENGTHS
 from sgan_jax.grids import GRIDS
-from sgan_jax.report_sections import short
-from sgan_jax.wording import MERITS, METHODS, TASKS, percent
+from sgan_jax.wording import MERITS, METHODS, TASKS, percent, short
 
 _FEW = 50
 """Labelled crystals below which a class is seldom named."""

@@ -53,8 +53,9 @@ other data, and patterns of other kinds."""
 def paper_figures(config: ConfigDict, class_list: ClassList) -> dict[str, float] | None:
     """What the paper reports for the same task, method, classes and share of labels, if anything.
 
-    The data differ, so this is a neighbour for comparison, not a target.
+    The data differ, so this is a neighbour for comparison, not a target. With labelled structures
+    beside those that are split the share of labels is another one, and there is nothing to compare.
     """
-    if class_list.names not in _CLASSES:
+    if class_list.names not in _CLASSES or config.data.labelled_sources:
         return None
     return _FIGURES[config.task, config.method].get(round(config.label_fraction, 4))

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sgan_jax import report_sections as sections
-from sgan_jax.wording import METHODS, TASKS, percent, share
+from sgan_jax.config import FURTHER_SOURCES
+from sgan_jax.wording import METHODS, TASKS, percent, share, short
 
 _SPLITS = {
     "random": "at random",
@@ -60,11 +61,16 @@ def _data(report: Mapping[str, Any]) -> str:
     if known := dataset["n_known"]:
         rows.append(("of further sources, left out: there already, or would be held back", known))
     rows += [(f"rejected: {why}", n) for why, n in dataset["rejected_by_reason"].items()]
+    further = [
+        f" Further {subset} structures, trained on and never tested on: `{config['data'][field]}`."
+        for field, subset in FURTHER_SOURCES.items()
+        if config["data"][field]
+    ]
     parts = [
         "## Data",
         f"Sources: `{config['data']['sources']}`; instrument `{config['data']['instrument']}`; "
         f"split {_SPLITS[report['split_by']]}; seed {report['seed']}; "
-        f"data set `{sections.short(dataset['fingerprint'])}`.",
+        f"data set `{short(dataset['fingerprint'])}`.{''.join(further)}",
         sections.numbers(rows),
     ]
     if report["method"] == "supervised":

@@ -24,11 +24,6 @@ _CAPTIONS = {
 }
 
 
-def short(fingerprint: str) -> str:
-    """The first characters of a data set's fingerprint, or of both where there are two."""
-    return "+".join(part[:12] for part in fingerprint.split("+"))
-
-
 def joined(parts: Iterable[str]) -> str:
     """A page of the parts that are not empty."""
     return "\n\n".join(filter(None, parts)) + "\n"

@@ -58,7 +58,7 @@ def open_run(config: ConfigDict, folder: Path) -> Iterator[Run]:
     """
     validate(config)
     devices.check_divisible(config.batch_size)
-    identity = workdir.identity(config, input_pipeline.dataset_spec(config).fingerprint())
+    identity = workdir.identity(config, input_pipeline.fingerprint(config))
     processes.check_same("config or data set", identity.fields())
     with contextlib.ExitStack() as stack:
         processes.on_main(lambda: _take(folder, identity, stack))

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from data_gen.builder import build
 from data_gen.errors import InputError, StructureError
 from data_gen.instrument import INSTRUMENTS
+from data_gen.sources import source_names
 from data_gen.spec import DatasetSpec
 from data_gen.symmetry import ClassList
 from sgan_jax import splits
@@ -166,7 +167,7 @@ def _own_split(classifier: Classifier, sources: str) -> _OwnSplit:
             f"the model does not say how its data were split ({error} is missing), so what it held "
             "out is unknown; export it again, or do without --held_out"
         ) from error
-    others = {Path(source).name for source in sources.split(",")} - set(own_sources)
+    others = {Path(source).name for source in source_names(sources)} - set(own_sources)
     if own_split.split_by == "random" and others:
         raise InputError(
             "the model's data were split by id, so what it held out is known of its own sources "

@@ -33,6 +33,11 @@ MERITS = (
 )
 
 
+def short(fingerprint: str) -> str:
+    """The first characters of a data set's fingerprint, or of each where there are several."""
+    return "+".join(part[:12] for part in fingerprint.split("+"))
+
+
 def points(fraction: float | None) -> str:
     """A fraction in per cent with one decimal, without the sign; empty where there is none."""
     return "" if fraction is None else f"{100 * fraction:.1f}"

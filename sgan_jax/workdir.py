@@ -11,6 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
+from sgan_jax.wording import short
 
 CONFIG_FILE = "config.json"
 
@@ -40,7 +41,7 @@ class Identity:
 
     Attributes:
         config: Its fields, as JSON gives them back.
-        dataset_fingerprint: Identity of its data set.
+        dataset_fingerprint: Identity of its data set, or of several, joined by +.
     """
 
     config: dict[str, Any]
@@ -49,7 +50,7 @@ class Identity:
     def fields(self) -> dict[str, Any]:
         """All that processes of one run must have alike; where their data lie they need not."""
         return {
-            "data set": self.dataset_fingerprint[:12],
+            "data set": short(self.dataset_fingerprint),
             **{
                 field: value
                 for field, value in flatten(self.config).items()
@@ -83,7 +84,7 @@ class Identity:
         then, now = other.dataset_fingerprint, self.dataset_fingerprint
         if then != now:
             raise InputError(
-                f"{name} belongs to another data set (there {then[:12]}, now {now[:12]}): its "
+                f"{name} belongs to another data set (there {short(then)}, now {short(now)}): its "
                 "sources or the code that simulates them have changed; restore them or name "
                 "another --workdir=DIR"
             )

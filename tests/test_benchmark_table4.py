@@ -281,6 +281,8 @@ def test_ctrl_c_lets_the_run_save_first(tmp_path):
     ("flags", "words"),
     [
         (["--seeds=0"], "--seeds=0: give at least 1"),
+        (["--steps=0"], "--steps=0: give at least 1"),
+        (["--config.data.labelled_sources=x"], "the matrix decides config.data.labelled_sources"),
         (["--only=table5"], "invalid choice"),
         (["--only=more_unlabelled"], "wants --unlabelled_sources="),
         (["--unknown"], "unrecognized arguments: --unknown"),

@@ -261,6 +261,15 @@ def test_the_page_tells_which_reports_are_not_those_of_the_runs(settings, tmp_pa
     assert " runs. 1 of the reports were lost" in (tmp_path / "RESULTS.md").read_text()
 
 
+@pytest.mark.parametrize("block", ["test", "dataset", "environment", "throughput"])
+def test_a_report_that_lacks_something_is_none(settings, block):
+    content = finish(settings, SUPERVISED)
+    assert settings.run(SUPERVISED, 0).report() is not None
+    path = settings.run(SUPERVISED, 0).folder / "report.json"
+    path.write_text(json.dumps(content | {block: {}}))
+    assert settings.run(SUPERVISED, 0).report() is None
+
+
 def test_the_pictures_are_there_and_linked(written):
     text, _, out, _ = written
     links = re.findall(r"\((docs/results/.*)\)", text)
@@ -308,8 +317,11 @@ def test_a_page_of_other_runs_stays_where_there_is_none_of_these(settings, tmp_p
     page = tmp_path / "RESULTS.md"
     page.write_text("of others")
     finish(replace(settings, steps=61), SUPERVISED)
+    pool = PARTS["stem_pool"].experiments[1]
+    finish(settings, pool.trial)  # of any steps, but of no table
     with pytest.raises(SystemExit):
         table4.main([*flags_of(settings, tmp_path), "--write_only"])
+    assert not (tmp_path / table4.PICTURES).exists()
     assert f"error: --runs={settings.runs} has no finished run of these" in capsys.readouterr().err
     assert page.read_text() == "of others"
     with pytest.raises(SystemExit):

@@ -32,7 +32,7 @@ def test_a_change_in_another_file_makes_compiled_code_stale(tmp_path):
 
     def run(factor):
         (folder / "callee.py").write_text(CALLEE.format(factor))
-        command = [sys.executable, "-c", PROBE]
+        command = [sys.executable, "-B", "-c", PROBE]  # the file changes twice in a second
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         return done.stdout.split()
 

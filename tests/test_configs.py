@@ -167,6 +167,25 @@ def test_measured_patterns_alone_may_be_the_unlabelled_ones():
     validate(config)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("data.labelled_sources", "amcsd", "amcsd is named by config.data.sources as well"),
+        ("data.labelled_sources", "b.zip,a/", "a is named by config.data.sources as well"),
+        ("data.unlabelled_sources", "c.zip", "c.zip is named by config.data.labelled_sources"),
+        ("data.labelled_sources", ",", "no sources given"),
+    ],
+)
+def test_each_source_is_named_once(field, value, words):
+    config = load("quickstart")
+    config.data.sources = "amcsd, a"
+    config.data.labelled_sources = "c.zip"
+    validate(config)
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(InputError, match=words):
+        validate(config)
+
+
 def test_unknown_task_of_measured_patterns():
     with pytest.raises(InputError, match="unknown task 'sgan'; choose from bravais_lattice"):
         load("measured", "sgan")

@@ -40,7 +40,9 @@ def tiny(data_dir):
         "log_every": 2,
         "eval_every": 12,
         "checkpoint_every": 3,
-        "optimizer.schedule": "constant",  # else each number of steps is a program of its own
+        # Else each number of steps is a program of its own.
+        "optimizer.schedule": "constant",
+        "optimizer.warmup_steps": 6,
     }
     return [f"--config.{name}={value}" for name, value in fields.items()]
 

@@ -197,7 +197,7 @@ def test_mistakes_are_short_errors(models, data_dir, tmp_path, capsys, flags, wo
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ")
     assert words in error
-    assert not (tmp_path / "out" / "report.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_does_not_say_how_it_was_trained(data_dir, tmp_path, capsys):

@@ -3,6 +3,7 @@ import dataclasses
 import itertools
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -262,13 +263,44 @@ def test_further_structures_of_both_kinds_are_told_apart(data_dir, tmp_path):
     assert more.fingerprint.count("+") == 2
 
 
+def test_a_run_is_of_all_its_data_sets(tmp_path):
+    source = tmp_path / "more"
+    source.mkdir()
+    (source / "one.cif").write_text(HALITE.read_text())
+    config = base.get_config()
+    alone = input_pipeline.fingerprint(config)
+    config.data.labelled_sources = str(source)
+    both = input_pipeline.fingerprint(config)
+    assert both.startswith(f"{alone}+")
+    (source / "two.cif").write_text(HALITE.read_text())
+    more = input_pipeline.fingerprint(config)
+    assert more.startswith(f"{alone}+")
+    assert more != both
+
+
+def test_errors_name_the_field_of_further_sources(tmp_path):
+    config = base.get_config()
+    config.data.unlabelled_sources = str(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^config\.data\.unlabelled_sources: source .*nowhere'"):
+        input_pipeline.fingerprint(config)
+
+
+def test_structures_of_ids_that_are_there_are_told(data_dir, caplog):
+    with caplog.at_level(logging.WARNING):
+        load(data_dir, **{"data.labelled_sources": "amcsd"})
+    told = "since their ids are there already, such as .*; if they are of other structures, rename"
+    assert re.search(
+        rf"config\.data\.labelled_sources: \d+ patterns are left out, {told}", caplog.text
+    )
+
+
 def test_where_formulas_are_split_further_structures_give_none_away(data_dir):
     alone = load(data_dir, **{"data.split_by": "formula", "validation_fraction": 0.2})
     index = Index(alone.space_groups, alone.ids, alone.formulas)
     renamed = dataclasses.replace(index, ids="new " + alone.ids)
     config = base.get_config()
     config.data.split_by = "formula"
-    known = input_pipeline._is_known(renamed, index, alone.split, config)
+    known = input_pipeline._is_held_back(renamed, index, alone.split, config)
     held_back = np.concatenate([alone.split.test, alone.split.validation])
     secret = set(alone.formulas[held_back].tolist())
     np.testing.assert_array_equal(known, [text in secret for text in alone.formulas.tolist()])
@@ -283,7 +315,7 @@ def test_what_would_be_tested_is_not_trained_on_wherever_it_comes_from(data_dir,
     elsewhere = dataclasses.replace(index, ids="new " + alone.ids, formulas="X" + alone.formulas)
     config = base.get_config()
     config.data.split_by = split_by
-    known = input_pipeline._is_known(elsewhere, index, alone.split, config)
+    known = input_pipeline._is_held_back(elsewhere, index, alone.split, config)
     expected = is_test(elsewhere.ids, elsewhere.formulas, seed=0, split_by=split_by)
     np.testing.assert_array_equal(known, expected)
     assert 0 < known.sum() < len(known)

@@ -35,6 +35,8 @@ def test_the_paper_has_figures_for_its_own_rows_alone():
     }
     config = base.get_config("supervised", task="space_group", label_fraction=0.9)
     assert paper_figures(config, class_list("space_group", "all230")) is None
+    config.data.labelled_sources = "more.zip"
+    assert paper_figures(config, class_list("space_group", "paper144")) is None
 
 
 @pytest.mark.parametrize("percentage", PERCENTAGES)

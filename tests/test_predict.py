@@ -52,13 +52,6 @@ def file(tmp_path) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def compiled(monkeypatch, environment):
-    """The caches of the user are left alone."""
-    name = "JAX_COMPILATION_CACHE_DIR"
-    monkeypatch.setenv(name, environment[name])
-
-
 def command(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "sgan_jax.predict", *map(str, arguments)],

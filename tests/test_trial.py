@@ -123,13 +123,15 @@ def test_none_held_out_is_an_error_that_names_the_split(data_dir, tmp_path):
         trial.try_classifier(classifier, spec, data_dir, held_out=True)
 
 
-def test_what_was_held_out_at_random_is_unknown_of_other_sources(tmp_path):
+def test_what_was_held_out_at_random_is_unknown_of_other_sources(data_dir, tmp_path):
     classifier = told_its_split(tmp_path / "model", "random")
     spec = trial.dataset_spec(classifier, f"amcsd,{HALITE}", None)
     told = rf"of its own sources alone \(amcsd\), and {HALITE.name} is none of them"
     with pytest.raises(InputError, match=told):
         trial.try_classifier(classifier, spec, tmp_path / "data", held_out=True)
     assert not (tmp_path / "data").exists()
+    own = trial.dataset_spec(classifier, "amcsd, ", LIMIT)
+    assert len(trial.try_classifier(classifier, own, data_dir, held_out=True).rows) > 0
 
 
 def test_a_model_that_does_not_say_how_it_was_split(measured, tmp_path):
