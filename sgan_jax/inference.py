@@ -1,5 +1,6 @@
 """What a trained state is used for: classify patterns, generate patterns."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -32,17 +33,27 @@ def make_predict(config: ml_collections.ConfigDict, num_classes: int) -> Predict
 
 
 def generate(
-    config: ml_collections.ConfigDict, generator: GeneratorState, root: Array, count: int
+    config: ml_collections.ConfigDict,
+    generator: GeneratorState,
+    root: Array,
+    count: int,
+    *,
+    train: bool = False,
 ) -> Float[Array, "count grid"]:
-    """Patterns from the generator with its running statistics.
+    """Patterns from the generator.
 
     Args:
         config: Run configuration.
         generator: State of the generator.
-        root: Root key; pattern i is a function of this key and i.
+        root: Root key; the noise of pattern i is a function of this key and i.
         count: Number of patterns.
+        train: Normalise by the statistics of these patterns, as in training, rather than by the
+            running ones, which are those of nothing before the first step.
     """
     key = rng.stream(root, "generate")
     noise = rng.normal_per_example(key, jnp.arange(count), NOISE_LENGTH)
     variables = {"params": generator.params, "batch_stats": generator.batch_stats}
-    return jax.jit(make_generator(config).apply)(variables, noise)
+    moved = ["batch_stats"] if train else False
+    apply = functools.partial(make_generator(config).apply, train=train, mutable=moved)
+    made = jax.jit(apply)(variables, noise)
+    return made[0] if train else made

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
@@ -22,8 +23,9 @@ from sgan_jax import (
 )
 from sgan_jax.checkpoint import Checkpoints
 from sgan_jax.config import patterns_per_step
-from sgan_jax.inference import Predict, make_predict
+from sgan_jax.inference import Predict, generate, make_predict
 from sgan_jax.input_pipeline import Dataset
+from sgan_jax.metrics import diversity
 from sgan_jax.monitor import Monitor, Sample, sample
 from sgan_jax.preemption import Preempted, Preemption
 from sgan_jax.progress import Clock, Meter, Throughput, all_finite
@@ -171,12 +173,16 @@ def _game(
     run: Run, made: Sample | None, history: tensorboard.History
 ) -> dict[str, dict[str, float]] | None:
     """How the game between discriminator and generator stood at the end; see `report.assemble`."""
-    untrained = sample(run.config, run.dataset, run.new_state()) if made else None
-    if made is None or untrained is None:
+    beginning = run.new_state().generator if made else None
+    if made is None or beginning is None:
         return None
+    key, count = jax.random.key(run.config.seed), len(made.generated)
+    untrained = np.asarray(generate(run.config, beginning, key, count, train=True))
     last = {name: history[tag][1][-1] for name, tag in _OUTPUTS.items() if tag in history}
-    diversity = made.diversity() | {"untrained": untrained.diversity()["generated"]}
-    return {"diversity": diversity, "discriminator": last}
+    return {
+        "diversity": made.diversity() | {"untrained": diversity(untrained)},
+        "discriminator": last,
+    }
 
 
 def _draw_patterns(figures: Path, dataset: Dataset, made: Sample | None) -> None:
