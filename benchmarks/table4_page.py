@@ -25,6 +25,7 @@ from benchmarks.table4_matrix import (
     PAPERS,
     PARTS,
     TASKS,
+    Part,
     Terms,
     in_order,
 )
@@ -47,7 +48,9 @@ the end.
 
 Hyper-parameters are those of the preset `tuned` unless a table says otherwise; the SGAN has the
 losses of the paper, and the contrast of imagined relatives, which the preset adds, only where a
-table says so. {steps}
+table says so.
+
+{steps}
 
 The gain of the SGAN is taken seed by seed, and all that stands beside it is of the seeds that both
 networks have. Of one seed its interval is that of both accuracies in quadrature: it is about the
@@ -81,13 +84,20 @@ def page(settings: Settings, cells: Cells, pictures: Mapping[str, str], seeds: i
     parts = [_head(settings, cells, seeds)]
     for name in names:
         part = PARTS[name]
-        rows = [row(cells[experiment], cells, part.columns) for experiment in part.experiments]
-        parts += [markdown(part.title, part.columns, rows), part.note]
+        parts += [_table(part, cells), part.note]
         parts += [_gains(cells, *which) for which in _COMPARED.get(name, ())]
     parts.append(_not_run([part.title for name, part in PARTS.items() if name not in names]))
     parts += [f"![{caption}]({link})\n\n{caption}" for link, caption in pictures.items()]
     parts += [_data(reports), _machines(reports), _runs(settings, cells, seeds)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _table(part: Part, cells: Cells) -> str:
+    """A part's table, without the columns of which no row has anything."""
+    rows = [row(cells[experiment], cells, part.columns) for experiment in part.experiments]
+    used = [number for number, _ in enumerate(part.columns) if any(each[number] for each in rows)]
+    kept = [[line[number] for number in used] for line in (part.columns, *rows)]
+    return markdown(part.title, kept[0], kept[1:])
 
 
 def begun(cells: Cells) -> list[str]:
