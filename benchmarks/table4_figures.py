@@ -166,7 +166,13 @@ def _needed(axes: Axes, found: Sequence[Comparison], look: dict) -> None:
         if one.needed:
             low, high = one.needed.least.low, one.needed.most.high
             ends = np.clip(100 * np.array([low, high]), *_BEYOND)
-            axes.vlines(100 * one.share, *ends, look["color"], look.get("ls", "-"), lw=0.8)
+            axes.vlines(
+                100 * one.share,
+                *ends,
+                colors=look["color"],
+                linestyles=look.get("ls", "-"),
+                linewidths=0.8,
+            )
     exact = [(x, 100 * low) for x, low, high in known if low == high]
     axes.plot(*(zip(*exact, strict=True) if exact else ((), ())), marker="o", ms=4.5, **look)
     for x, low, high in known:
