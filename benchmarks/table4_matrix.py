@@ -176,6 +176,7 @@ DECIDED = (
     "label_fraction",
     "seed",
     "num_steps",
+    "pretrained",
     "data.sources",
     "data.dir",
     "data.labelled_sources",

@@ -112,7 +112,7 @@ class Run:
         """
         try:
             content = json.loads((self.folder / JSON_FILE).read_text())
-            self._fields.check(self.name, workdir.Identity(_without_places(content["config"]), ""))
+            self._fields.check(self.name, _identity(content))
             whole = isinstance(content["per_class"], list) and all(
                 isinstance(content[block], dict) and content[block].keys() >= set(keys)
                 for block, keys in _BLOCKS.items()
@@ -210,6 +210,11 @@ class Settings:
             return None
         its, own = times
         return max(1, round(self.run(other, 0).config.num_steps * its / own))
+
+
+def _identity(report: Report) -> workdir.Identity:
+    """Of what run a report is, wherever its data lay; older ones know of no pretrained weights."""
+    return workdir.Identity(_without_places(report["config"]), "", report.get("pretrained"))
 
 
 def without_places(report: Report) -> Report:

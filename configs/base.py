@@ -85,6 +85,9 @@ def get_config(
     # checkpoint is evaluated.
     config.validation_fraction = 0.0
     config.seed = 0
+    # A classifier of the package or the folder of an export, of the same task, classes and network:
+    # training starts from its weights.
+    config.pretrained = ""
 
     config.num_steps = num_steps
     # Labelled patterns per step over all devices; SGAN adds as many unlabelled and generated.

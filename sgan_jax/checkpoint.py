@@ -42,6 +42,7 @@ class _About(NamedTuple):
     dataset_fingerprint: str
     digest: str
     progress: dict[str, Any]
+    pretrained: dict[str, Any] | None = None
 
 
 class Checkpoints:
@@ -180,7 +181,7 @@ class Checkpoints:
     def _about(self, step: int) -> _About:
         with self._reading(step):
             about = _About(**self._read(step, _ABOUT, ocp.args.JsonRestore()))
-            whose = Identity(dict(about.config), str(about.dataset_fingerprint))
+            whose = Identity(dict(about.config), str(about.dataset_fingerprint), about.pretrained)
         self._identity.check(f"checkpoint {self._folder / str(step)}", whose)
         return about
 
@@ -209,6 +210,11 @@ class Checkpoints:
                 f"({_first_words(error)}); move it away to go on from the one before it, "
                 "or name another --workdir=DIR to start anew"
             ) from error
+
+
+def has_checkpoint(workdir: Path) -> bool:
+    """Whether a run has a checkpoint that is whole, without opening any."""
+    return any(path.name.isdecimal() for path in (workdir / FOLDER).glob("*"))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ Both are plain data; nothing in them is executed. `CARD.md` beside them is for p
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
@@ -82,6 +83,7 @@ class Classifier:
             instrument alone.
         coverage_channel: Whether it is told where a pattern was not measured.
         takes_roots: Whether it is shown square roots of intensities.
+        params: Weights of its network.
         temperature: By which logits are divided before they become probabilities; None where it
             was not calibrated.
         energy_threshold: Least energy of all but one in a hundred of the patterns it was calibrated
@@ -110,7 +112,9 @@ class Classifier:
         self.takes_roots = {"linear": False, "root": True}[scale["intensity"]]
         _check_shapes(weight_shapes(description), weights)
         network = _network(description)
-        self._params = jax.device_put(flax.traverse_util.unflatten_dict(weights, sep="."))
+        self.params: PyTree[Array] = jax.device_put(
+            flax.traverse_util.unflatten_dict(weights, sep=".")
+        )
 
         def apply(params: PyTree[Array], x: Float[Array, "n grid"]) -> Float[Array, "n classes"]:
             return apply_discriminator(network, params, x).logits
@@ -165,10 +169,10 @@ class Classifier:
         """
         if len(patterns) == 1:
             with kernels.unused():
-                return np.asarray(self._apply_to_one(self._params, patterns))
+                return np.asarray(self._apply_to_one(self.params, patterns))
         padding = (1 << (len(patterns) - 1).bit_length()) - len(patterns)
         padded = np.pad(patterns, ((0, padding), (0, 0)))
-        return np.asarray(self._apply(self._params, padded))[: len(patterns)]
+        return np.asarray(self._apply(self.params, padded))[: len(patterns)]
 
     def _checked(self, patterns: Float[np.ndarray, "n grid"]) -> Float32[np.ndarray, "n grid"]:
         try:
@@ -291,9 +295,14 @@ def weight_shapes(description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: The network is of a kind that is not known here.
     """
-    pattern = jax.ShapeDtypeStruct((1, _points(description)), np.float32)
+    return dict(_weight_shapes(_network(description), _points(description)))
+
+
+@functools.cache  # tracing takes most of the time that reading a classifier takes
+def _weight_shapes(network: ResNet, points: int) -> dict[str, tuple[int, ...]]:
+    pattern = jax.ShapeDtypeStruct((1, points), np.float32)
     with kernels.unused():
-        variables = jax.eval_shape(_network(description).init, jax.random.key(0), pattern)
+        variables = jax.eval_shape(network.init, jax.random.key(0), pattern)
     return {name: leaf.shape for name, leaf in by_name(variables["params"]).items()}
 
 

@@ -138,6 +138,11 @@ def patterns_per_step(config: Mapping[str, Any] | ConfigDict) -> int:
 
 def _check_combinations(config: dict[str, Any]) -> None:
     _check_sources(config["data"])
+    if config["pretrained"] and config["model"]["real_fake_head"]:
+        raise InputError(
+            f"config.pretrained={config['pretrained']}: exported classifiers have no real/fake "
+            "head; set config.model.real_fake_head=False"
+        )
     further = [name for name in _FURTHER_UNLABELLED if config["data"][name]]
     all_labelled = config["label_fraction"] >= LARGEST_LABEL_FRACTION
     if config["method"] == "sgan" and all_labelled and not further:

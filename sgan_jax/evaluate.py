@@ -142,6 +142,7 @@ def _model(name: str, classifier: Classifier) -> dict[str, Any]:
         "checkpoint": training["checkpoint"],
         "test": training["test"],
         "data_sources": description["licence"]["data_sources"],
+        "pretrained": training.get("pretrained"),  # which older classifiers do not know
         "temperature": classifier.temperature,
         "instrument": classifier.instrument.name,
         "config": training["config"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sgan_jax import report_sections as sections
-from sgan_jax.wording import METHODS, TASKS, percent, share
+from sgan_jax.wording import METHODS, TASKS, beginning, percent, share
 
 _OWN = (
     "Its own test: what it reached at the end of its training, on crystals that were kept back and "
@@ -63,7 +63,12 @@ def _data(dataset: Mapping[str, Any], test: Mapping[str, Any], model: Mapping[st
         )
     if dataset["classes_without_label"]:
         names = ", ".join(dataset["classes_without_label"])
-        parts.append(f"**Classes that the network was never shown, and cannot name:** {names}.")
+        never = (
+            "its last training had not"
+            if model["pretrained"]
+            else "was never shown, and cannot name"
+        )
+        parts.append(f"**Classes that the network {never}:** {names}.")
     return "\n\n".join(parts)
 
 
@@ -90,4 +95,7 @@ def _model(model: Mapping[str, Any]) -> str:
         ("instrument", model["instrument"]),
         ("SHA-256 of its weights", f"`{model['sha256'][:12]}`"),
     )
-    return f"## Network\n\n{sections.table(('', ''), rows, text_last=True)}"
+    parts = ["## Network", sections.table(("", ""), rows, text_last=True)]
+    if pretrained := model["pretrained"]:
+        parts.append(beginning(pretrained))
+    return "\n\n".join(parts)

@@ -20,6 +20,7 @@ from sgan_jax import classifier, command_line, metrics, model_card, report, work
 from sgan_jax.checkpoint import Choice
 from sgan_jax.config import FURTHER_SOURCES, validate
 from sgan_jax.inference import make_predict
+from sgan_jax.pretrained import sources_before
 from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
 from sgan_jax.state import Params, averaged_params
@@ -81,7 +82,8 @@ def largest_confusions(per_class: Iterable[Mapping[str, Any]]) -> list[dict[str,
 
 
 def _config_of(folder: Path) -> ConfigDict:
-    config = ConfigDict(workdir.read(folder).config)
+    # Older runs do not know of weights to start from.
+    config = ConfigDict({"pretrained": "", **workdir.read(folder).config})
     try:
         validate(config)
     except (AttributeError, KeyError) as error:
@@ -115,18 +117,18 @@ def _description(
         "calibration": _calibration(run, params),
         "licence": {
             "code": importlib.metadata.metadata("sgan_jax")["License-Expression"],
-            "data_sources": list(
-                dict.fromkeys(name for field in _SOURCES for name in _names(config, field))
-            ),
+            "data_sources": _all_sources(run),
             "data": data_licence,
         },
         "training": {
             "method": config.method,
             "label_fraction": config.label_fraction,
+            "pretrained": run.identity.pretrained,
             "steps": run.checkpoints.steps[-1],
             "checkpoint": chosen._asdict(),
             **_figures(run.folder, chosen),
             "dataset": dataset.summary(),
+            "sources": _names(config, "sources"),
             "further_sources": {
                 subset: _names(config, field) for field, subset in FURTHER_SOURCES.items()
             },
@@ -134,6 +136,12 @@ def _description(
             "versions": report.environment()["versions"],
         },
     }
+
+
+def _all_sources(run: Run) -> list[str]:
+    """Sources of all that the weights have learnt from, those they started from included."""
+    names = [name for field in _SOURCES for name in _names(run.config, field)]
+    return list(dict.fromkeys([*names, *sources_before(run.identity.pretrained)]))
 
 
 def _names(config: ConfigDict, field: str) -> list[str]:
@@ -222,6 +230,7 @@ def _figures(folder: Path, chosen: Choice) -> dict[str, Any]:
 
 def _portable(config: ConfigDict) -> dict[str, Any]:
     fields = config.to_dict()
+    del fields["pretrained"]  # a place; what lay there is told elsewhere
     return fields | {
         "data": {name: value for name, value in fields["data"].items() if name not in _ANYWHERE}
     }

@@ -30,7 +30,7 @@ from sgan_jax import processes, splits
 from sgan_jax.augmentation.crystals import crystal_table
 from sgan_jax.augmentation.effects import EFFECTS, Effects
 from sgan_jax.augmentation.patterns import AugmentedPatterns
-from sgan_jax.compositions import atom_shares
+from sgan_jax.compositions import composition, listed_compositions
 from sgan_jax.config import FURTHER_SOURCES, classes_of
 from sgan_jax.dataset_index import Index, Texts, open_dataset
 from sgan_jax.figures import PatternAxis, angle_axis, spacing_axis
@@ -349,27 +349,22 @@ def _is_held_back(
 
 def _has_formula(formulas: Texts, wanted: str) -> Bool[np.ndarray, " n"]:
     """Which formulas are among some, separated by commas, however their elements are ordered."""
-    compositions = {_composition(text) for text in wanted.split(",") if text.strip()}
+    compositions = listed_compositions(wanted)
     if frozenset() in compositions:
         raise InputError(
             f"config.data.formulas_left_out={wanted}: separate formulas such as PbSO4 by commas"
         )
     if not compositions:
         return np.zeros(len(formulas), bool)
-    elements = {frozenset(name for name, _ in composition) for composition in compositions}
+    elements = {frozenset(name for name, _ in found) for found in compositions}
     return np.fromiter(
         (
-            frozenset(_ELEMENT.findall(text)) in elements and _composition(text) in compositions
+            frozenset(_ELEMENT.findall(text)) in elements and composition(text) in compositions
             for text in formulas
         ),
         bool,
         len(formulas),
     )
-
-
-def _composition(formula: str) -> frozenset[tuple[str, float]]:
-    """Elements with their shares of the atoms, to a thousandth; empty if it is no formula."""
-    return frozenset((name, round(share, 3)) for name, share in atom_shares(formula).items())
 
 
 def _measured(config: ConfigDict) -> Float32[np.ndarray, "m grid"]:

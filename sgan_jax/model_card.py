@@ -6,7 +6,8 @@ from typing import Any
 from data_gen.symmetry import hermann_mauguin
 from sgan_jax.augmentation.effects import WAVELENGTHS
 from sgan_jax.grids import GRIDS
-from sgan_jax.wording import MERITS, METHODS, TASKS, percent, short
+from sgan_jax.pretrained import further_sources, own_sources
+from sgan_jax.wording import MERITS, METHODS, TASKS, beginning, percent, short
 
 _FEW = 50
 """Labelled crystals below which a class is seldom named."""
@@ -53,10 +54,12 @@ def _data(description: Mapping[str, Any]) -> str:
         if data["split_by"] == "formula"
         else "split at random from the test set"
     )
+    sources = ", ".join(own_sources(description))
     lines = [
-        f"Trained on {counts} crystals, {split}, of {', '.join(licence['data_sources'])}; data set "
+        f"Trained on {counts} crystals, {split}, of {sources}; data set "
         f"`{short(dataset['fingerprint'])}`.",
-        *_of_training_alone(training),
+        *([beginning(before)] if (before := training.get("pretrained")) else []),
+        *_of_training_alone(description),
         *_learnt(description),
     ]
     if data["formulas_left_out"]:
@@ -65,10 +68,9 @@ def _data(description: Mapping[str, Any]) -> str:
     return " ".join(lines)
 
 
-def _of_training_alone(training: Mapping[str, Any]) -> list[str]:
-    """Which sources were never tested on, in a sentence; older classifiers do not say."""
-    further = training.get("further_sources", {}).values()
-    names = [name for found in further for name in found]
+def _of_training_alone(description: Mapping[str, Any]) -> list[str]:
+    """Which sources were never tested on, in a sentence."""
+    names = further_sources(description)
     return [f"Those of {', '.join(names)} were only trained on, never tested on."] if names else []
 
 
@@ -164,10 +166,13 @@ def _failures(description: Mapping[str, Any]) -> str:
         if _is_for_measured(description)
         else "Measured patterns: noise, background and other peak shapes were never seen."
     ]
+    last = " in the last training" if description["training"].get("pretrained") else ""
     if few:
-        lines.append(f"Fewer than {_FEW} labelled crystals, so seldom named: {', '.join(few)}.")
+        told = f"Fewer than {_FEW} labelled crystals{last}, so seldom named: {', '.join(few)}."
+        lines.append(told)
     if never:
-        lines.append(f"No labelled crystal, so never named: {', '.join(never)}.")
+        told = f"No labelled crystal{last}, so {'hardly' if last else 'never'} named"
+        lines.append(f"{told}: {', '.join(never)}.")
     if confusions := description["training"].get("confusions"):
         told = (_confusion(description["task"], confusion) for confusion in confusions)
         lines.append(f"Most frequent wrong answers, by number of test crystals: {', '.join(told)}.")

@@ -54,8 +54,9 @@ def paper_figures(config: ConfigDict, class_list: ClassList) -> dict[str, float]
     """What the paper reports for the same task, method, classes and share of labels, if anything.
 
     The data differ, so this is a neighbour for comparison, not a target. With labelled structures
-    beside those that are split the share of labels is another one, and there is nothing to compare.
+    beside those that are split, or with weights that have learnt before, the share of labels is
+    another one, and there is nothing to compare.
     """
-    if class_list.names not in _CLASSES or config.data.labelled_sources:
+    if class_list.names not in _CLASSES or config.data.labelled_sources or config.pretrained:
         return None
     return _FIGURES[config.task, config.method].get(round(config.label_fraction, 4))

@@ -55,6 +55,7 @@ def assemble(
     checkpoint: Mapping[str, Any],
     throughput: Mapping[str, float | None],
     game: Mapping[str, Mapping[str, float]] | None = None,
+    pretrained: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `report.json`.
 
@@ -75,6 +76,8 @@ def assemble(
             (`generated`), of as many `real` ones and of those that it made before it learnt
             anything (`untrained`); and `discriminator`: its mean output D on `real` and on
             `generated` patterns when it was last logged, empty where that is not known.
+        pretrained: `Pretrained.summary` of the weights that training started from, if not from
+            random ones.
 
     Raises:
         InputError: There is no test pattern.
@@ -86,6 +89,7 @@ def assemble(
         "label_fraction": config.label_fraction,
         "split_by": config.data.split_by,
         "seed": config.seed,
+        "pretrained": pretrained,
         "steps": steps,
         "checkpoint": dict(checkpoint),
         "test": score(logits, labels, class_list, counts["labelled"]),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sgan_jax import report_sections as sections
 from sgan_jax.config import FURTHER_SOURCES
-from sgan_jax.wording import METHODS, TASKS, percent, share, short
+from sgan_jax.wording import METHODS, TASKS, beginning, percent, share, short
 
 _SPLITS = {
     "random": "at random",
@@ -40,10 +40,14 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 def _headline(report: Mapping[str, Any]) -> str:
     task = TASKS[report["task"]]
-    return (
+    parts = [
         f"# {task[0].upper()}{task[1:]}, {METHODS[report['method']]}, "
-        f"{share(report['label_fraction'])} labelled\n\n{sections.result(report)}"
-    )
+        f"{share(report['label_fraction'])} labelled",
+        sections.result(report),
+    ]
+    if pretrained := report["pretrained"]:
+        parts.append(f"{beginning(pretrained)} Its labels count beside those of this run.")
+    return "\n\n".join(parts)
 
 
 def _data(report: Mapping[str, Any]) -> str:
@@ -77,7 +81,8 @@ def _data(report: Mapping[str, Any]) -> str:
         parts.append("A supervised network does not see the unlabelled patterns.")
     if dataset["classes_without_label"]:
         names = ", ".join(dataset["classes_without_label"])
-        parts.append(f"**Classes that have patterns but no label, and cannot be learnt:** {names}.")
+        lost = "" if report["pretrained"] else ", and cannot be learnt"
+        parts.append(f"**Classes that have patterns but no label{lost}:** {names}.")
     return "\n\n".join(parts)
 
 

@@ -5,11 +5,16 @@ set, on other patterns or on the machine. Smaller labelled sets are subsets of l
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from data_gen.errors import InputError
+from data_gen.sources import source_names
 
 TEST_FRACTION = 0.1
 """Share of patterns that are never trained on (Lolla et al. 2022, section 2)."""
@@ -80,6 +85,43 @@ def is_test(
         split_by: As for `split`.
     """
     return _uniform("test", seed, _group(ids, formulas, split_by)) < TEST_FRACTION
+
+
+class OwnSplit(NamedTuple):
+    """By what the training of a classifier chose its test set; see `is_test`."""
+
+    seed: int
+    split_by: str
+
+
+def split_of_training(description: Mapping[str, Any], sources: str, remedy: str) -> OwnSplit:
+    """How the crystals that a classifier learnt from were split.
+
+    Args:
+        description: Of the classifier, its `model.json`.
+        sources: Of whose crystals it is to be known whether they were held out.
+        remedy: What can be done where it is not known.
+
+    Raises:
+        InputError: It does not say so; or ids decided, and these are not the sources of its own.
+    """
+    try:
+        config = description["training"]["config"]
+        own_split = OwnSplit(config["seed"], config["data"]["split_by"])
+        own_sources = list(description["licence"]["data_sources"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"the model does not say how its data were split ({error} is missing), so what it held "
+            f"out is unknown; export it again, or {remedy}"
+        ) from error
+    others = {Path(source).name for source in source_names(sources)} - set(own_sources)
+    if own_split.split_by == "random" and others:
+        raise InputError(
+            "the model's data were split by id, so what it held out is known of its own sources "
+            f"alone ({', '.join(own_sources)}), and {', '.join(sorted(others))} is none of them; "
+            f"name those, or {remedy}"
+        )
+    return own_split
 
 
 def _group(ids: Collection[str], formulas: Collection[str], split_by: str) -> Collection[str]:

@@ -157,6 +157,7 @@ def _report(run: Run, predict: Predict) -> None:
         checkpoint=chosen._asdict(),
         throughput=throughput.report(),
         game=_game(run, made, history),
+        pretrained=run.identity.pretrained,
     )
     figures = run.folder / report.FIGURES_FOLDER
     report_figures.draw_evaluation(

@@ -19,11 +19,12 @@ def packaged() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{DESCRIPTION_FILE}"))}
 
 
-def find(name: str) -> Path:
+def find(name: str, by: str = "--model") -> Path:
     """The folder of a classifier.
 
     Args:
         name: One of `packaged()`, or a folder.
+        by: By what the user named it.
 
     Raises:
         InputError: It is neither.
@@ -35,7 +36,7 @@ def find(name: str) -> Path:
         return Path(name)
     raise InputError(
         f"no model {name!r}: it is neither a folder nor one of those that come with this package "
-        f"({', '.join(known) or 'none in this installation'}); name one by --model"
+        f"({', '.join(known) or 'none in this installation'}); name one by {by}"
     )
 
 

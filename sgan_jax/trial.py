@@ -18,7 +18,6 @@ from tqdm import tqdm
 from data_gen.builder import build
 from data_gen.errors import InputError, StructureError
 from data_gen.instrument import INSTRUMENTS
-from data_gen.sources import source_names
 from data_gen.spec import DatasetSpec
 from data_gen.symmetry import ClassList
 from sgan_jax import splits
@@ -120,7 +119,11 @@ def try_classifier(
     Raises:
         InputError: The sources or the folder cannot be used, or no crystal can be asked about.
     """
-    own_split = _own_split(classifier, spec.sources) if held_out else None
+    own_split = (
+        splits.split_of_training(classifier.description, spec.sources, "do without --held_out")
+        if held_out
+        else None
+    )
     opened = open_dataset(build(spec, data_dir))
     wanted = _is_wanted(opened.index, own_split)
     class_list = _class_list(classifier)
@@ -150,34 +153,7 @@ def try_classifier(
     )
 
 
-class _OwnSplit(NamedTuple):
-    """By what the training of a classifier chose its test set; see `splits.is_test`."""
-
-    seed: int
-    split_by: str
-
-
-def _own_split(classifier: Classifier, sources: str) -> _OwnSplit:
-    try:
-        config = classifier.description["training"]["config"]
-        own_split = _OwnSplit(config["seed"], config["data"]["split_by"])
-        own_sources = list(classifier.description["licence"]["data_sources"])
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"the model does not say how its data were split ({error} is missing), so what it held "
-            "out is unknown; export it again, or do without --held_out"
-        ) from error
-    others = {Path(source).name for source in source_names(sources)} - set(own_sources)
-    if own_split.split_by == "random" and others:
-        raise InputError(
-            "the model's data were split by id, so what it held out is known of its own sources "
-            f"alone ({', '.join(own_sources)}), and {', '.join(sorted(others))} is none of them; "
-            "name those, or do without --held_out"
-        )
-    return own_split
-
-
-def _is_wanted(index: Index, own_split: _OwnSplit | None) -> Bool[np.ndarray, " n"]:
+def _is_wanted(index: Index, own_split: splits.OwnSplit | None) -> Bool[np.ndarray, " n"]:
     """Which crystals are not passed over."""
     if own_split is None:
         return np.ones(len(index.ids), bool)

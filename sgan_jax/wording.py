@@ -1,6 +1,7 @@
 """How pages, cards and figures for people name things and write numbers."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 TASKS = {"bravais_lattice": "Bravais lattice", "space_group": "space group"}
 METHODS = {"sgan": "semi-supervised GAN", "supervised": "supervised network"}
@@ -36,6 +37,24 @@ MERITS = (
 def short(fingerprint: str) -> str:
     """The first characters of a data set's fingerprint, or of each where there are several."""
     return "+".join(part[:12] for part in fingerprint.split("+"))
+
+
+def beginning(pretrained: Mapping[str, Any]) -> str:
+    """A sentence on the weights that a training started from, and those before.
+
+    Args:
+        pretrained: `Pretrained.summary` of them.
+    """
+    links = [pretrained]
+    while before := links[-1]["pretrained"]:
+        links.append(before)
+    told = ", starting from those ".join(
+        f"of `{link['name']}` (`{short(link['sha256'])}`), which had learnt from "
+        f"{link['n_labelled']:,} labelled crystals of {', '.join(link['sources'])} in "
+        f"{link['steps']:,} steps"
+        for link in links
+    )
+    return f"Training started from the weights {told}."
 
 
 def points(fraction: float | None) -> str:

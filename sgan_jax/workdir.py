@@ -15,7 +15,7 @@ from sgan_jax.wording import short
 
 CONFIG_FILE = "config.json"
 
-_OF_THE_MACHINE = {"data.dir", "data.workers", "data.streamed"}
+_OF_THE_MACHINE = {"data.dir", "data.workers", "data.streamed", "pretrained"}
 _HARMLESS = _OF_THE_MACHINE | {
     "log_every",
     "eval_every",
@@ -42,15 +42,23 @@ class Identity:
     Attributes:
         config: Its fields, as JSON gives them back.
         dataset_fingerprint: Identity of its data set, or of several, joined by +.
+        pretrained: `Pretrained.summary` of the weights it starts from; None for random ones.
     """
 
     config: dict[str, Any]
     dataset_fingerprint: str
+    pretrained: dict[str, Any] | None = None
+
+    @property
+    def weights(self) -> str:
+        """What the weights that it starts from are called in messages."""
+        return short(self.pretrained["sha256"]) if self.pretrained else "random ones"
 
     def fields(self) -> dict[str, Any]:
         """All that processes of one run must have alike; where their data lie they need not."""
         return {
             "data set": short(self.dataset_fingerprint),
+            "weights to start from": self.weights,
             **{
                 field: value
                 for field, value in flatten(self.config).items()
@@ -66,7 +74,7 @@ class Identity:
             other: Whose it is.
 
         Raises:
-            InputError: It is of a run with another config or data set.
+            InputError: It is of a run with another config, data set or beginning.
         """
         old, new = flatten(other.config), flatten(self.config)
         supervised = old.get("method") == new.get("method") == "supervised"
@@ -88,11 +96,19 @@ class Identity:
                 "sources or the code that simulates them have changed; restore them or name "
                 "another --workdir=DIR"
             )
+        if other.weights != self.weights:
+            raise InputError(
+                f"{name} started from other weights (there {other.weights}, now {self.weights}): "
+                "leave config.pretrained as it was, name the same weights elsewhere or name "
+                "another --workdir=DIR"
+            )
 
 
-def identity(config: ConfigDict, dataset_fingerprint: str) -> Identity:
-    """The identity of a run."""
-    return Identity(json.loads(config.to_json()), dataset_fingerprint)
+def identity(
+    config: ConfigDict, dataset_fingerprint: str, pretrained: dict[str, Any] | None = None
+) -> Identity:
+    """The identity of a run; see `Identity`."""
+    return Identity(json.loads(config.to_json()), dataset_fingerprint, pretrained)
 
 
 @contextlib.contextmanager
@@ -168,7 +184,11 @@ def read(workdir: Path) -> Identity:
     path = workdir / CONFIG_FILE
     try:
         content = json.loads(path.read_text())
-        return Identity(dict(content["config"]), str(content["dataset_fingerprint"]))
+        return Identity(
+            dict(content["config"]),
+            str(content["dataset_fingerprint"]),
+            content.get("pretrained"),  # which older runs do not know
+        )
     except FileNotFoundError as error:
         raise InputError(
             f"no network in {workdir}; train first with --mode=train_and_evaluate"

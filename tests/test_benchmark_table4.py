@@ -143,7 +143,14 @@ def test_a_run_is_finished_with_all_its_steps_and_the_same_config(settings):
     assert replace(settings, steps=61).run(SUPERVISED, 0).report() is None
     assert replace(settings, fields=("--config.batch_size=8",)).run(SUPERVISED, 0).report() is None
     path = settings.run(SUPERVISED, 0).folder / "report.json"
-    path.write_text(path.read_text()[:-50])
+    whole = path.read_text()
+    older = json.loads(whole)
+    del older["pretrained"], older["config"]["pretrained"]
+    path.write_text(json.dumps(older))
+    assert settings.run(SUPERVISED, 0).report() is not None
+    path.write_text(json.dumps(older | {"pretrained": {"sha256": "0123"}}))
+    assert settings.run(SUPERVISED, 0).report() is None
+    path.write_text(whole[:-50])
     assert settings.run(SUPERVISED, 0).report() is None
 
 

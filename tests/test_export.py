@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,51 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
         *range(1, 231)
     ]
     assert str(finished.parent) not in text
+
+
+FIRST = {
+    "name": "first",
+    "sha256": "f" * 64,
+    "sources": ["theirs.zip"],
+    "n_labelled": 1000,
+    "steps": 2000,
+    "pretrained": None,
+}
+
+
+def test_a_run_starts_from_the_classifier_of_another(finished, exported, environment, tmp_path):
+    begin = shutil.copytree(exported, tmp_path / "begin")
+    description = json.loads((begin / "model.json").read_text())
+    description["training"]["pretrained"] = FIRST  # as if that one had started from a third
+    (begin / "model.json").write_text(json.dumps(description))
+    sha256 = description["weights"]["sha256"]
+
+    trials = Trials(finished.parent, STEPS, Path(environment["JAX_COMPILATION_CACHE_DIR"]))
+    still = "--config.optimizer.supervised_learning_rate=1e-30"  # the weights stay as they are
+    folder, config = tmp_path / "further", f"{CONFIG}:supervised"
+    done = trials.finish(folder, f"--config.pretrained={begin}", still, config=config)
+    assert done.returncode == 0, done.stderr
+    report, before = (json.loads((run / "report.json").read_text()) for run in (folder, finished))
+    assert report["test"]["top1"] == before["test"]["top1"]
+    assert report["test"]["nll"] == pytest.approx(before["test"]["nll"], rel=1e-4)
+    assert report["paper"] is None
+    assert (report["pretrained"]["name"], report["pretrained"]["sha256"]) == ("begin", sha256)
+    assert report["pretrained"]["pretrained"] == FIRST
+    told = f"Training started from the weights of `begin` (`{sha256[:12]}`), which had learnt from"
+    assert told in (folder / "report.md").read_text()
+
+    refused = trials.finish(folder, still, config=config)
+    assert refused.returncode == 2
+    assert f"started from other weights (there {sha256[:12]}, now random ones)" in refused.stderr
+
+    shutil.rmtree(begin)  # once there is a checkpoint they may go
+    content = export(folder, tmp_path / "model")
+    assert content["training"]["pretrained"] == report["pretrained"]
+    assert content["licence"]["data_sources"] == ["amcsd", "theirs.zip"]
+    card = (tmp_path / "model" / "CARD.md").read_text()
+    assert told in card
+    assert "from the test set, of amcsd; data set" in card
+    assert str(tmp_path) not in json.dumps(content)
 
 
 def test_the_largest_confusions_are_few_and_no_chance():

@@ -35,8 +35,11 @@ def test_the_paper_has_figures_for_its_own_rows_alone():
     }
     config = base.get_config("supervised", task="space_group", label_fraction=0.9)
     assert paper_figures(config, class_list("space_group", "all230")) is None
-    config.data.labelled_sources = "more.zip"
-    assert paper_figures(config, class_list("space_group", "paper144")) is None
+    assert paper_figures(config, class_list("space_group", "paper144"))
+    for field in ("data.labelled_sources", "pretrained"):
+        with_more = config.copy_and_resolve_references()
+        with_more.update_from_flattened_dict({field: "more"})
+        assert paper_figures(with_more, class_list("space_group", "paper144")) is None
 
 
 @pytest.mark.parametrize("percentage", PERCENTAGES)

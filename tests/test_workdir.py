@@ -70,6 +70,29 @@ def test_what_a_newer_version_brings_was_off_before(tmp_path):
         workdir.check(tmp_path, identity_of(config))
 
 
+def test_what_a_run_starts_from_is_known_by_content(tmp_path):
+    config = base.get_config()
+    config.pretrained = "runs/model"
+    workdir.bind(tmp_path, workdir.identity(config, "data-1", {"sha256": "a" * 64}))
+    config.pretrained = "elsewhere/model"
+    workdir.check(tmp_path, workdir.identity(config, "data-1", {"sha256": "a" * 64}))
+    for other, told in (({"sha256": "b" * 64}, "b" * 12), (None, "random ones")):
+        words = rf"started from other weights \(there a{{12}}, now {told}\)"
+        with pytest.raises(InputError, match=words):
+            workdir.check(tmp_path, workdir.identity(config, "data-1", other))
+
+
+def test_runs_that_know_of_no_weights_started_from_random_ones(tmp_path):
+    workdir.bind(tmp_path, identity_of())
+    path = tmp_path / workdir.CONFIG_FILE
+    content = json.loads(path.read_text())
+    del content["pretrained"], content["config"]["pretrained"]
+    path.write_text(json.dumps(content))
+    workdir.check(tmp_path, identity_of())
+    with pytest.raises(InputError, match="there random ones, now bbb"):
+        workdir.check(tmp_path, workdir.identity(base.get_config(), "data-1", {"sha256": "b" * 64}))
+
+
 def test_another_data_set_is_refused(tmp_path):
     workdir.bind(tmp_path, identity_of())
     with pytest.raises(InputError, match=r"another data set \(there data-1, now data-2\)"):
