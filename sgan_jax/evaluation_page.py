@@ -64,11 +64,11 @@ def _data(dataset: Mapping[str, Any], test: Mapping[str, Any], model: Mapping[st
     if dataset["classes_without_label"]:
         names = ", ".join(dataset["classes_without_label"])
         never = (
-            "its last training had not"
+            "'s last training had none of"
             if model["pretrained"]
-            else "was never shown, and cannot name"
+            else " was never shown, and cannot name"
         )
-        parts.append(f"**Classes that the network {never}:** {names}.")
+        parts.append(f"**Classes that the network{never}:** {names}.")
     return "\n\n".join(parts)
 
 
