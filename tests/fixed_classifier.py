@@ -13,6 +13,16 @@ from sgan_jax.classifier import ARCHITECTURE, save_classifier, weight_shapes
 LATTICES = {"oP": 4.0, "mP": 2.0, "tP": 1.0, "cF": 0.0}
 GROUPS = {"62": 3.0, "33": 2.0, "14": 1.0, "225": 0.0}
 
+FIRST = {
+    "name": "first",
+    "sha256": "0123456789abcdef" * 4,
+    "sources": ["theirs.zip"],
+    "n_labelled": 1000,
+    "steps": 2000,
+    "pretrained": None,
+}
+"""`Pretrained.summary` of weights that a training may have started from."""
+
 
 def write_classifier(
     folder: Path,

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from sgan_jax import evaluation_page
 from sgan_jax.classifier import load_classifier
 from sgan_jax.evaluate import main
 from sgan_jax.trained import packaged
 from sgan_jax.workdir import CONFIG_FILE
-from tests.fixed_classifier import GROUPS, LATTICES, write_classifier
+from tests.fixed_classifier import FIRST, GROUPS, LATTICES, write_classifier
 
 ROOT = Path(__file__).resolve().parents[1]
 HALITE = ROOT / "tests" / "data" / "halite.cif"
@@ -93,6 +94,18 @@ def test_the_page_is_well_formed(finished):
     for table in re.findall(r"(?:^\|.*\|\n?)+", page, flags=re.MULTILINE):
         assert len({line.count("|") for line in table.strip().splitlines()}) == 1
     assert page.count("](figures/") == 4
+
+
+def test_the_page_tells_what_the_training_started_from(finished):
+    content = json.loads((finished[0] / "out" / "report.json").read_text())
+    content["dataset"]["classes_without_label"] = ["cP"]
+    page = evaluation_page.page(content)
+    assert "**Classes that the network was never shown, and cannot name:** cP." in page
+    assert "started from" not in page
+    content["model"]["pretrained"] = FIRST
+    page = evaluation_page.page(content)
+    assert "**Classes that the network's last training had none of:** cP." in page
+    assert "Training started from the weights of `first` (`0123456789ab`)" in page
 
 
 def test_the_screen_tells_progress_and_result(finished):

@@ -20,6 +20,7 @@ from sgan_jax.run import Run, open_run
 from sgan_jax.scoring import predict_logits
 from sgan_jax.state import averaged_params
 from sgan_jax.trial import dataset_spec, try_classifier
+from tests.fixed_classifier import FIRST
 
 STEPS = 4
 
@@ -135,16 +136,6 @@ def test_the_description_tells_where_it_comes_from(finished, exported):
         *range(1, 231)
     ]
     assert str(finished.parent) not in text
-
-
-FIRST = {
-    "name": "first",
-    "sha256": "f" * 64,
-    "sources": ["theirs.zip"],
-    "n_labelled": 1000,
-    "steps": 2000,
-    "pretrained": None,
-}
 
 
 def test_a_run_starts_from_the_classifier_of_another(finished, exported, environment, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from sgan_jax.model_card import card
 from sgan_jax.trained import load, packaged
+from tests.fixed_classifier import FIRST
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +62,11 @@ def test_an_ideal_classifier_is_not_for_measured_patterns(description):
 def test_it_says_what_the_training_started_from(description):
     other = copy.deepcopy(description)
     assert "started from the weights" not in card("name", other)
-    other["training"]["pretrained"] = {
-        "name": "first",
-        "sha256": "0123456789abcdef",
-        "sources": ["amcsd", "mine.zip"],
-        "n_labelled": 12345,
-        "steps": 6000,
-        "pretrained": None,
-    }
+    other["training"]["pretrained"] = FIRST
     other["training"] |= {"sources": ["last.zip"], "further_sources": {"labelled": ["more.zip"]}}
     text = card("name", other)
-    told = "the weights of `first` (`0123456789ab`), which had learnt from 12,345 labelled crystals"
-    assert f"{told} of amcsd, mine.zip in 6,000 steps." in text
+    told = "the weights of `first` (`0123456789ab`), which had learnt from 1,000 labelled crystals"
+    assert f"{told} of theirs.zip in 2,000 steps." in text
     assert "among them, of last.zip, more.zip; data set" in text
     assert "labelled crystals in the last training, so seldom named" in text
     assert "No labelled crystal in the last training, so hardly named" in text

@@ -20,6 +20,7 @@ from sgan_jax.config import validate
 from sgan_jax.pretrained import Pretrained, load_pretrained, sources_before
 from sgan_jax.state import create_state
 from sgan_jax.wording import beginning
+from tests.fixed_classifier import FIRST
 
 NAME = "bravais"
 LATTICES = class_list("bravais_lattice", "bravais14").names
@@ -84,27 +85,17 @@ def test_the_summary_tells_no_place(tmp_path):
     assert str(tmp_path) not in json.dumps(summary)
 
 
-BEFORE = {
-    "name": "first",
-    "sha256": "f" * 64,
-    "sources": ["theirs.zip"],
-    "n_labelled": 1000,
-    "steps": 2000,
-    "pretrained": None,
-}
-
-
 def test_the_summary_tells_what_was_before(tmp_path):
     def gone_on(description: dict[str, Any]) -> None:
         description["training"] |= {
             "steps": 30,
             "sources": ["mine.zip"],
             "further_sources": {"labelled": ["more.zip"], "unlabelled": []},
-            "pretrained": BEFORE,
+            "pretrained": FIRST,
         }
 
     summary = loaded(pretrained=changed(tmp_path / "second", gone_on)).summary()
-    assert summary["pretrained"] == BEFORE
+    assert summary["pretrained"] == FIRST
     assert summary["sources"] == ["mine.zip", "more.zip"]
     assert sources_before(summary) == ["mine.zip", "more.zip", "theirs.zip"]
     assert sources_before(None) == []
@@ -113,7 +104,7 @@ def test_the_summary_tells_what_was_before(tmp_path):
         f"Training started from the weights of `second` (`{summary['sha256'][:12]}`"
     )
     assert (
-        "of mine.zip, more.zip in 30 steps, starting from those of `first` (`ffffffffffff`)" in told
+        "of mine.zip, more.zip in 30 steps, starting from those of `first` (`0123456789ab`)" in told
     )
     assert told.endswith(
         "which had learnt from 1,000 labelled crystals of theirs.zip in 2,000 steps."
@@ -202,7 +193,7 @@ def learnt_without_labels(description: dict[str, Any]) -> None:
 
 
 def learnt_before(description: dict[str, Any]) -> None:
-    description["training"] |= {"sources": ["amcsd"], "further_sources": {}, "pretrained": BEFORE}
+    description["training"] |= {"sources": ["amcsd"], "further_sources": {}, "pretrained": FIRST}
 
 
 @pytest.mark.parametrize(
