@@ -111,7 +111,7 @@ class Classifier:
         self._range = float(scale["minimum"]), float(scale["maximum"])
         self.takes_roots = {"linear": False, "root": True}[scale["intensity"]]
         _check_shapes(weight_shapes(description), weights)
-        network = _network(description)
+        network = _network(len(self.classes), description["network"])
         self.params: PyTree[Array] = jax.device_put(
             flax.traverse_util.unflatten_dict(weights, sep=".")
         )
@@ -295,14 +295,17 @@ def weight_shapes(description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: The network is of a kind that is not known here.
     """
-    return dict(_weight_shapes(_network(description), _points(description)))
+    fields, classes = description["network"], description["classes"]
+    return dict(_weight_shapes(_points(description), len(classes), **fields))
 
 
 @functools.cache  # tracing takes most of the time that reading a classifier takes
-def _weight_shapes(network: ResNet, points: int) -> dict[str, tuple[int, ...]]:
+def _weight_shapes(
+    points: int, num_classes: int, **fields: bool | str
+) -> dict[str, tuple[int, ...]]:
     pattern = jax.ShapeDtypeStruct((1, points), np.float32)
     with kernels.unused():
-        variables = jax.eval_shape(network.init, jax.random.key(0), pattern)
+        variables = jax.eval_shape(_network(num_classes, fields).init, jax.random.key(0), pattern)
     return {name: leaf.shape for name, leaf in by_name(variables["params"]).items()}
 
 
@@ -317,11 +320,11 @@ def _points(description: Mapping[str, Any]) -> int:
     return len(Instrument(**description["instrument"]).two_theta)
 
 
-def _network(description: Mapping[str, Any]) -> ResNet:
-    fields = dict(description["network"])
-    if (kind := fields.pop("architecture")) != ARCHITECTURE:
+def _network(num_classes: int, fields: Mapping[str, Any]) -> ResNet:
+    others = dict(fields)
+    if (kind := others.pop("architecture")) != ARCHITECTURE:
         raise ValueError(f"unknown architecture {kind!r}")
-    return ResNet(num_classes=len(description["classes"]), dropout=0.0, **fields)
+    return ResNet(num_classes=num_classes, dropout=0.0, **others)
 
 
 def _check_shapes(expected: Mapping[str, tuple[int, ...]], weights: Weights) -> None:
