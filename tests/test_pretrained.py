@@ -179,16 +179,21 @@ def test_formulas_are_compared_as_compositions(tmp_path):
         load_pretrained(config_of(pretrained=folder, **{"data.formulas_left_out": "MgO"}))
 
 
+def learnt_from_labels_alone(description: dict[str, Any]) -> None:
+    description["training"] |= {"sources": ["amcsd"], "further_sources": {}, "pretrained": None}
+
+
 def learnt_more(description: dict[str, Any]) -> None:
     description["training"] |= {
         "sources": ["amcsd"],
         "further_sources": {"labelled": ["more.zip"], "unlabelled": []},
+        "pretrained": None,
     }
 
 
 def learnt_without_labels(description: dict[str, Any]) -> None:
     training = description["training"]
-    training["method"] = "sgan"
+    training |= {"method": "sgan", "pretrained": None}
     training["config"]["label_fraction"] = 0.05
 
 
@@ -203,7 +208,7 @@ def learnt_before(description: dict[str, Any]) -> None:
         (learnt_more, {"data.sources": "amcsd"}, {"data.sources": "amcsd,mine.zip"}),
         (learnt_without_labels, {"label_fraction": 0.05}, {"label_fraction": 0.1}),
         (learnt_before, {"data.sources": "amcsd"}, {"data.sources": "mine.zip"}),
-        (lambda _: None, {"data.sources": "mine.zip"}, {"validation_fraction": 0.06}),
+        (learnt_from_labels_alone, {"data.sources": "mine.zip"}, {"validation_fraction": 0.06}),
     ],
 )
 def test_crystals_held_back_for_validation_were_held_back_before(tmp_path, change, fits, does_not):
