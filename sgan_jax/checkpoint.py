@@ -214,7 +214,7 @@ class Checkpoints:
 
 def has_checkpoint(workdir: Path) -> bool:
     """Whether a run has a checkpoint that is whole, without opening any."""
-    return any(path.name.isdecimal() for path in (workdir / FOLDER).glob("*"))
+    return bool(ocp.utils.checkpoint_steps(workdir / FOLDER))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data_gen.errors import InputError
-from sgan_jax.checkpoint import FOLDER, Checkpoints, open_checkpoints
+from sgan_jax.checkpoint import FOLDER, Checkpoints, has_checkpoint, open_checkpoints
 from sgan_jax.state import SganState
 from sgan_jax.workdir import Identity
 
@@ -105,6 +105,16 @@ def test_interrupted_save_is_not_taken_for_whole_and_taken_away(tmp_path):
         assert checkpoints.steps == [10]
         checkpoints.save(make_state(20), {}, None)
     assert sorted(os.listdir(tmp_path / FOLDER)) == ["10", "20"]
+
+
+def test_only_a_whole_checkpoint_is_one(tmp_path):
+    assert not has_checkpoint(tmp_path)
+    folder = tmp_path / FOLDER
+    (folder / "10.orbax-checkpoint-tmp").mkdir(parents=True)
+    (folder / "7").write_text("no folder")
+    assert not has_checkpoint(tmp_path)
+    save(tmp_path, 20)
+    assert has_checkpoint(tmp_path)
 
 
 def test_no_checkpoint(tmp_path):
