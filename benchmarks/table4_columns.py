@@ -8,7 +8,7 @@ from datetime import timedelta
 from benchmarks.table4_cells import Cell, Cells, Estimate
 from benchmarks.table4_matrix import BY_FORMULA, RELATIVES
 from benchmarks.table4_settings import training_seconds
-from sgan_jax.config import DEFAULT_CLASSES
+from sgan_jax.config import DEFAULT_CLASSES, has_game
 from sgan_jax.paper import SPACE_GROUP_STUDIES
 from sgan_jax.wording import SHORT_METHODS, TASKS, points, share
 
@@ -93,16 +93,16 @@ def _losses(cell: Cell, _: Cells) -> str:
     config = cell.config
     names = ["cross-entropy"]
     if config.method == "sgan":
-        names += ["game"] if config.optimizer.unsupervised_learning_rate else []
+        names += ["game"] if has_game(config) else []
         names += ["contrast"] if config.loss.contrast else []
     return ", ".join(names)
 
 
 def _rates(cell: Cell, _: Cells) -> str:
     """Of D in what it learns from unlabelled patterns, and of the generator."""
-    rates = cell.config.optimizer
-    if cell.config.method != "sgan" or not rates.unsupervised_learning_rate:
+    if not has_game(cell.config):
         return ""
+    rates = cell.config.optimizer
     return f"{rates.unsupervised_learning_rate:g}, {rates.generator_learning_rate:g}"
 
 

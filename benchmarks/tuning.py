@@ -43,18 +43,29 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "rate 2.5e-4": ("optimizer.supervised_learning_rate=2.5e-4",),
     "weight decay 0.05": ("optimizer.weight_decay=0.05",),
 }
+_NO_CONTRAST = "loss.contrast=0.0"
+_QUICK = ("optimizer.unsupervised_learning_rate=1e-4", "optimizer.generator_learning_rate=1e-4")
+_MATCHING = "loss.feature_matching=True"
+_NOISE = "loss.target_noise=0.2"
 _SGAN: dict[str, tuple[str, ...]] = {
-    "no contrast": ("loss.contrast=0.0",),
+    "no contrast": (_NO_CONTRAST,),
     "contrast 0.1": ("loss.contrast=0.1",),
-    "contrast 0.5": ("loss.contrast=0.5",),
-    "contrast 1.5": ("loss.contrast=1.5",),
-    "feature matching": ("loss.feature_matching=True",),
-    "adversarial rates 5e-5 and 1e-5": (
-        "optimizer.unsupervised_learning_rate=5e-5",
-        "optimizer.generator_learning_rate=1e-5",
+    "contrast 1.0": ("loss.contrast=1.0",),
+    "no contrast, feature matching": (_NO_CONTRAST, _MATCHING),
+    "no contrast, quick game": (_NO_CONTRAST, *_QUICK),
+    "no contrast, quick game, feature matching": (_NO_CONTRAST, *_QUICK, _MATCHING),
+    "no contrast, quick game, feature matching, target noise": (
+        _NO_CONTRAST,
+        *_QUICK,
+        _MATCHING,
+        _NOISE,
     ),
-    "target noise 0.2": ("loss.target_noise=0.2",),
-    "output for real and fake": ("model.real_fake_head=True",),
+    "no contrast, quick game, output for real and fake, target noise": (
+        _NO_CONTRAST,
+        *_QUICK,
+        "model.real_fake_head=True",
+        _NOISE,
+    ),
 }
 _SUPERVISED: dict[str, tuple[str, ...]] = {
     "constant rate": ("optimizer.schedule=constant",),

@@ -194,7 +194,7 @@ def _optimizer() -> ConfigDict:
     optimizer = ConfigDict()
     optimizer.supervised_learning_rate = 1e-3
     optimizer.unsupervised_learning_rate = 1e-4
-    optimizer.generator_learning_rate = 1e-4  # both 0: the game teaches nothing
+    optimizer.generator_learning_rate = 1e-4  # both 0: there is no game
     optimizer.adam_b1 = 0.9
     optimizer.adam_eps = 1e-8
     optimizer.weight_decay = 0.0

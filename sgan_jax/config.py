@@ -136,6 +136,14 @@ def patterns_per_step(config: Mapping[str, Any] | ConfigDict) -> int:
     return config["batch_size"] * (2 if config["method"] == "sgan" else 1)
 
 
+def has_game(config: Mapping[str, Any] | ConfigDict) -> bool:
+    """Whether a generator plays against the discriminator: in an SGAN, unless neither may learn."""
+    rates = config["optimizer"]
+    return config["method"] == "sgan" and bool(
+        rates["unsupervised_learning_rate"] or rates["generator_learning_rate"]
+    )
+
+
 def _check_combinations(config: dict[str, Any]) -> None:
     _check_sources(config["data"])
     if config["pretrained"] and config["model"]["real_fake_head"]:
@@ -155,11 +163,17 @@ def _check_combinations(config: dict[str, Any]) -> None:
             f"config.data.{further[0]}={config['data'][further[0]]}: only an SGAN learns from "
             "unlabelled patterns; train with METHOD sgan (--config=FILE:sgan)"
         )
+    if config["method"] == "sgan" and not has_game(config) and not config["loss"]["contrast"]:
+        raise InputError(
+            "config.optimizer.unsupervised_learning_rate and generator_learning_rate are 0, and so "
+            "is config.loss.contrast: unlabelled patterns would teach nothing; raise one of them "
+            "or train with METHOD supervised (--config=FILE:supervised)"
+        )
     _check_augmentation(config)
     points = len(instrument(config["data"]["instrument"]).two_theta)
     points = POINTS if config["augmentation"]["enabled"] else points
     made = output_length(config["model"]["generator"])
-    if config["method"] == "sgan" and points != made:
+    if has_game(config) and points != made:
         raise InputError(
             f"config.data.instrument={config['data']['instrument']} has patterns of {points} "
             f"points and the generator of an SGAN makes {made}; choose another or "

@@ -74,7 +74,7 @@ class Gradients(NamedTuple):
     Attributes:
         supervised: Of the cross-entropy, and of the weighted contrast where there is one, by the
             discriminator's weights.
-        adversarial: None when the method is supervised.
+        adversarial: None without a game.
     """
 
     supervised: Params

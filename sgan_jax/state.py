@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Int, PyTree
 
 from sgan_jax import rng
+from sgan_jax.config import has_game
 from sgan_jax.models.generator import NOISE_LENGTH, Generator
 from sgan_jax.models.resnet import ResNet
 from sgan_jax.optimizers import make_optimizers
@@ -19,7 +20,7 @@ Params = PyTree[Array]
 
 
 class GeneratorState(flax.struct.PyTreeNode):
-    """The adversary's half of the state; a supervised run has none.
+    """The adversary's half of the state; a run without a game has none.
 
     Attributes:
         params: Weights of the generator.
@@ -42,7 +43,7 @@ class SganState(flax.struct.PyTreeNode):
         params: Weights of the discriminator, which is the classifier.
         ema_params: Exponential moving average of `params`, started from zero.
         opt_state: Adam state of the supervised loss.
-        generator: The adversary, or None when the method is supervised.
+        generator: The adversary, or None without a game (`config.has_game`).
     """
 
     step: Int[Array, ""]
@@ -85,9 +86,7 @@ def create_state(config: ml_collections.ConfigDict, num_classes: int, grid_size:
         params=params,
         ema_params=jax.tree.map(jnp.zeros_like, params),
         opt_state=make_optimizers(config).supervised.init(params),
-        generator=_create_generator_state(config, root, params)
-        if config.method == "sgan"
-        else None,
+        generator=_create_generator_state(config, root, params) if has_game(config) else None,
     )
 
 

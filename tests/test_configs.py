@@ -6,7 +6,7 @@ import pytest
 
 from configs import base
 from data_gen.errors import InputError
-from sgan_jax.config import METHODS, PRESETS, name_of_classes, validate
+from sgan_jax.config import METHODS, PRESETS, has_game, name_of_classes, validate
 
 FOLDER = Path(base.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
@@ -159,6 +159,22 @@ def test_measurements_need_what_belongs_to_them(name, arg, field, value, words):
     config.update_from_flattened_dict({field: value})
     with pytest.raises(InputError, match=words):
         validate(config)
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.5])
+def test_an_sgan_has_something_to_learn_from_unlabelled_patterns(contrast):
+    config = load("quickstart", "sgan")
+    config.loss.contrast = contrast
+    config.optimizer.update(unsupervised_learning_rate=0.0, generator_learning_rate=1e-6)
+    validate(config)
+    assert has_game(config)
+    config.optimizer.generator_learning_rate = 0.0
+    assert not has_game(config)
+    if contrast:
+        validate(config)
+    else:
+        with pytest.raises(InputError, match="would teach nothing; raise one of them"):
+            validate(config)
 
 
 def test_measured_patterns_alone_may_be_the_unlabelled_ones():

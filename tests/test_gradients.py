@@ -177,6 +177,21 @@ def test_shared_passes_give_the_gradients_of_each_loss(confident, options):
     assert_same(shared, plain, 1e-4)
 
 
+def test_without_a_game_the_contrast_is_learnt_all_the_same():
+    config = make_config(contrast=0.7)
+    with_game = create_state(config, CLASSES, GRID)
+    config.optimizer.update(unsupervised_learning_rate=0.0, generator_learning_rate=0.0)
+    without = create_state(config, CLASSES, GRID)
+    assert without.generator is None
+    found, metrics = on_one_device(
+        make_gradients(config, CLASSES), without, make_batch(), jax.random.key(3)
+    )
+    assert found.adversarial is None
+    assert set(metrics) == {"loss/supervised", "loss/contrast", "accuracy/labelled_batch"}
+    plain = on_one_device(plain_gradients(config), with_game, make_batch(), jax.random.key(3))
+    assert_same(found.supervised, plain[0], 1e-4)
+
+
 def relative_difference(first, second):
     """‖a − b‖ / ‖b‖ of two trees taken as vectors."""
     flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])  # noqa: E731
