@@ -44,28 +44,26 @@ _BOTH: dict[str, tuple[str, ...]] = {
     "weight decay 0.05": ("optimizer.weight_decay=0.05",),
 }
 _NO_CONTRAST = "loss.contrast=0.0"
-_QUICK = ("optimizer.unsupervised_learning_rate=1e-4", "optimizer.generator_learning_rate=1e-4")
+_QUICK_GAME = (
+    "optimizer.unsupervised_learning_rate=1e-4",
+    "optimizer.generator_learning_rate=1e-4",
+)
+_QUICK_GENERATOR = "optimizer.generator_learning_rate=5e-4"
 _MATCHING = "loss.feature_matching=True"
-_NOISE = "loss.target_noise=0.2"
 _SGAN: dict[str, tuple[str, ...]] = {
     "no contrast": (_NO_CONTRAST,),
     "contrast 0.1": ("loss.contrast=0.1",),
     "contrast 1.0": ("loss.contrast=1.0",),
-    "no contrast, feature matching": (_NO_CONTRAST, _MATCHING),
-    "no contrast, quick game": (_NO_CONTRAST, *_QUICK),
-    "no contrast, quick game, feature matching": (_NO_CONTRAST, *_QUICK, _MATCHING),
-    "no contrast, quick game, feature matching, target noise": (
-        _NO_CONTRAST,
-        *_QUICK,
-        _MATCHING,
-        _NOISE,
-    ),
+    "no contrast, quick game": (_NO_CONTRAST, *_QUICK_GAME),
+    "no contrast, quick game, feature matching": (_NO_CONTRAST, *_QUICK_GAME, _MATCHING),
     "no contrast, quick game, output for real and fake, target noise": (
         _NO_CONTRAST,
-        *_QUICK,
+        *_QUICK_GAME,
         "model.real_fake_head=True",
-        _NOISE,
+        "loss.target_noise=0.2",
     ),
+    "no contrast, quick generator": (_NO_CONTRAST, _QUICK_GENERATOR),
+    "no contrast, quick generator, feature matching": (_NO_CONTRAST, _QUICK_GENERATOR, _MATCHING),
 }
 _SUPERVISED: dict[str, tuple[str, ...]] = {
     "constant rate": ("optimizer.schedule=constant",),
