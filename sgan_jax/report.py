@@ -8,7 +8,6 @@ import importlib.metadata
 import json
 import math
 import platform
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,11 @@ _PACKAGES = (
     "flax",
     "optax",
     "numpy",
-    "numba",
     "gemmi",
     "periodictable",
     "larixite",
     "tensorflow-datasets",
 )
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def assemble(
@@ -141,7 +138,7 @@ def per_class(
 
 
 def environment() -> dict[str, Any]:
-    """Versions and devices that there are; `commit` is None unless a checkout is run from."""
+    """Versions and devices that there are."""
     devices = jax.devices()
     return {
         "python": platform.python_version(),
@@ -150,21 +147,8 @@ def environment() -> dict[str, Any]:
         "device_kind": devices[0].device_kind,
         "device_count": len(devices),
         "process_count": jax.process_count(),
-        "commit": _commit(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-
-
-def _commit() -> str | None:
-    """Of the checkout that is run from, with `-dirty` where tracked files are not as committed."""
-    if not (_ROOT / ".git").exists():
-        return None
-    describe = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        found = subprocess.run([*describe, "--exclude=*"], capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return found.stdout.strip() or None
 
 
 def strict(value: Any) -> Any:  # noqa: ANN401 - any JSON value

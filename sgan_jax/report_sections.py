@@ -193,7 +193,6 @@ def environment(made_in: Mapping[str, Any]) -> str:
         ("CPU cores", made_in["cpu_count"]),
         ("system", made_in["platform"]),
         ("Python", made_in["python"]),
-        *([("commit", commit)] if (commit := made_in.get("commit")) else []),  # not in older ones
         *made_in["versions"].items(),
     ]
     return (

@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,29 +48,6 @@ def test_the_classes_hold_the_whole_confusion_matrix(task: str):
 def test_only_the_cores_that_the_run_may_use_are_told(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 4, 7}, raising=False)
     assert report.environment()["cpu_count"] == 3
-
-
-def test_the_commit_of_a_checkout_is_told(tmp_path: Path, monkeypatch):
-    def git(*arguments: str) -> str:
-        person = ("-c", "user.name=A", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(tmp_path), *person, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    monkeypatch.setattr(report, "_ROOT", tmp_path)
-    assert report.environment()["commit"] is None
-    git("init")
-    assert report.environment()["commit"] is None
-    (tmp_path / "code.py").write_text("1\n")
-    git("add", ".")
-    git("commit", "-m", "first")
-    git("tag", "v1")
-    assert report.environment()["commit"] == git("rev-parse", "HEAD")
-    (tmp_path / "code.py").write_text("2\n")
-    content = random_report()
-    assert content["environment"]["commit"] == git("rev-parse", "HEAD") + "-dirty"
-    assert f"| commit | {git('rev-parse', 'HEAD')}-dirty |" in page(content, [])
-    monkeypatch.setenv("PATH", "")
-    assert report.environment()["commit"] is None
 
 
 def test_the_page_links_the_pictures_that_are_there(tmp_path: Path):
