@@ -36,6 +36,7 @@ _PACKAGES = (
     "flax",
     "optax",
     "numpy",
+    "numba",
     "gemmi",
     "periodictable",
     "larixite",
