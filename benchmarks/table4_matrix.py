@@ -222,7 +222,8 @@ PARTS = {
         "Cross-entropy: of labelled patterns. Game: between discriminator and generator, the "
         "paper's SGAN. Contrast: which imagined relatives are of the same unlabelled crystal, "
         "which the paper has not (`sgan_jax/contrast.py`). Relatives are knowledge that the "
-        "supervised network of this table has not; in the next table it has them too.",
+        "supervised network of this table has not; in the next table it has them too. Rates: the "
+        "discriminator's in the game, then the generator's.",
     ),
     "relatives": Part(
         "Labelled patterns of relatives, split at random",
@@ -263,7 +264,8 @@ PARTS = {
         ("method", "stem pool", "steps", "patterns/s", "training time", *_TOP1, *_REST, *_SURE),
         "Bravais lattice, 10 % of the labels. The steps without the pool are those that take as "
         "long as the steps with it, by the speeds of two runs of 100 steps, one right after the "
-        "other. The column of times says how far that came true.",
+        "other. The column of times says how far that came true. The SGAN has the contrast of "
+        "relatives.",
     ),
     "table3": Part(
         "The most frequent space groups, 90 % of the labels",

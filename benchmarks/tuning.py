@@ -52,8 +52,10 @@ _QUICK_GENERATOR = "optimizer.generator_learning_rate=5e-4"
 _MATCHING = "loss.feature_matching=True"
 _SGAN: dict[str, tuple[str, ...]] = {
     "no contrast": (_NO_CONTRAST,),
-    "contrast 0.1": ("loss.contrast=0.1",),
+    "contrast 0.15": ("loss.contrast=0.15",),
+    "contrast 0.3": ("loss.contrast=0.3",),
     "contrast 1.0": ("loss.contrast=1.0",),
+    "no game": ("optimizer.unsupervised_learning_rate=0", "optimizer.generator_learning_rate=0"),
     "no contrast, quick game": (_NO_CONTRAST, *_QUICK_GAME),
     "no contrast, quick game, feature matching": (_NO_CONTRAST, *_QUICK_GAME, _MATCHING),
     "no contrast, quick game, output for real and fake, target noise": (
@@ -74,6 +76,8 @@ _SUPERVISED: dict[str, tuple[str, ...]] = {
     "no average": ("ema_decay=0.0",),
     "batches of 64": ("batch_size=64",),
     "no stem pool": ("model.stem_pool=False",),
+    "dropout 0.5": ("model.dropout=0.5",),
+    "weight decay 0.5": ("optimizer.weight_decay=0.5",),
 }
 VARIANTS = {"supervised": _BOTH | _SUPERVISED, "sgan": _BOTH | _SGAN}
 """As many for each method. Fields that differ from the preset, by method and name."""
@@ -180,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Trains variants of the preset `tuned` and compares them without the test set.",
     )
     add = parser.add_argument
-    add("--config", choices=CONFIGS, default="bravais_10pct", help="default: bravais_10pct")
+    add("--config", choices=CONFIGS, default="bravais_5pct", help="default: bravais_5pct")
     add("--method", choices=tuple(VARIANTS), help="default: both")
     add("--sources", default="amcsd", help="of structures, as config.data.sources")
     add("--data_dir", default="data", metavar="DIR", help="of the data sets, as config.data.dir")

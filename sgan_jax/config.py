@@ -163,11 +163,12 @@ def _check_combinations(config: dict[str, Any]) -> None:
             f"config.data.{further[0]}={config['data'][further[0]]}: only an SGAN learns from "
             "unlabelled patterns; train with METHOD sgan (--config=FILE:sgan)"
         )
-    if config["method"] == "sgan" and not has_game(config) and not config["loss"]["contrast"]:
+    learns = config["optimizer"]["unsupervised_learning_rate"] or config["loss"]["contrast"]
+    if config["method"] == "sgan" and not learns:
         raise InputError(
-            "config.optimizer.unsupervised_learning_rate and generator_learning_rate are 0, and so "
-            "is config.loss.contrast: unlabelled patterns would teach nothing; raise one of them "
-            "or train with METHOD supervised (--config=FILE:supervised)"
+            "config.optimizer.unsupervised_learning_rate=0 without config.loss.contrast leaves "
+            "nothing to learn from unlabelled patterns; raise the rate or train with METHOD "
+            "supervised (--config=FILE:supervised)"
         )
     _check_augmentation(config)
     points = len(instrument(config["data"]["instrument"]).two_theta)

@@ -11,6 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
+from sgan_jax.config import has_game
 from sgan_jax.wording import short
 
 CONFIG_FILE = "config.json"
@@ -24,14 +25,16 @@ _HARMLESS = _OF_THE_MACHINE | {
 }
 """Fields that do not change what is trained, so that a run may go on with other values."""
 
-_OF_AN_SGAN = {
-    "loss.contrast",
+_OF_A_GAME = {
     "loss.feature_matching",
     "loss.target_noise",
     "model.generator",
     "optimizer.generator_learning_rate",
     "optimizer.unsupervised_learning_rate",
 }
+"""Fields that change nothing where no generator plays."""
+
+_OF_AN_SGAN = {*_OF_A_GAME, "loss.contrast"}
 """Fields that change nothing in a run of the supervised method."""
 
 
@@ -77,8 +80,11 @@ class Identity:
             InputError: It is of a run with another config, data set or beginning.
         """
         old, new = flatten(other.config), flatten(self.config)
-        supervised = old.get("method") == new.get("method") == "supervised"
-        harmless = _HARMLESS | _OF_AN_SGAN if supervised else _HARMLESS
+        harmless = _HARMLESS
+        if old.get("method") == new.get("method") == "supervised":
+            harmless = _HARMLESS | _OF_AN_SGAN
+        elif not has_game(other.config) and not has_game(self.config):
+            harmless = _HARMLESS | _OF_A_GAME
         changed = sorted(
             f"{field} (there {old.get(field)!r}, now {new.get(field)!r})"
             for field in (old.keys() | new.keys()) - harmless

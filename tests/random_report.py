@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from configs import base
 from sgan_jax import report
-from sgan_jax.config import classes_of
+from sgan_jax.config import classes_of, has_game
 
 _GAME = {
     "diversity": {"generated": 0.125, "untrained": 0.25, "real": 0.875},
@@ -50,5 +50,5 @@ def random_report(
         steps=500,
         checkpoint={"step": 500, "reason": "the last", "validation_top1": None},
         throughput={"train_patterns_per_s": 123.4, "input_wait_fraction": None},
-        game=_GAME if config.method == "sgan" else None,
+        game=_GAME if has_game(config) else None,
     )

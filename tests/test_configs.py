@@ -161,20 +161,28 @@ def test_measurements_need_what_belongs_to_them(name, arg, field, value, words):
         validate(config)
 
 
-@pytest.mark.parametrize("contrast", [0.0, 0.5])
-def test_an_sgan_has_something_to_learn_from_unlabelled_patterns(contrast):
+@pytest.mark.parametrize("generator_rate", [0.0, 1e-6])
+def test_an_sgan_learns_from_unlabelled_patterns_by_its_game_or_the_contrast(generator_rate):
     config = load("quickstart", "sgan")
-    config.loss.contrast = contrast
-    config.optimizer.update(unsupervised_learning_rate=0.0, generator_learning_rate=1e-6)
+    config.optimizer.generator_learning_rate = generator_rate
+    config.loss.contrast = 0.0
     validate(config)
-    assert has_game(config)
-    config.optimizer.generator_learning_rate = 0.0
-    assert not has_game(config)
-    if contrast:
+    config.optimizer.unsupervised_learning_rate = 0.0
+    with pytest.raises(InputError, match="nothing to learn from unlabelled patterns; raise"):
         validate(config)
-    else:
-        with pytest.raises(InputError, match="would teach nothing; raise one of them"):
-            validate(config)
+    config.loss.contrast = 0.5
+    validate(config)
+    assert has_game(config) == bool(generator_rate)
+
+
+def test_only_a_game_binds_to_the_instrument_of_its_generator():
+    config = load("quickstart", "sgan")
+    config.data.instrument = "hrpt"
+    config.loss.contrast = 0.5
+    with pytest.raises(InputError, match="the generator of an SGAN makes 3041"):
+        validate(config)
+    config.optimizer.update(unsupervised_learning_rate=0.0, generator_learning_rate=0.0)
+    validate(config)
 
 
 def test_measured_patterns_alone_may_be_the_unlabelled_ones():

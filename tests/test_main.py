@@ -160,6 +160,24 @@ def test_supervised_run(tiny, environment, tmp_path):
     assert not (tmp_path / "figures" / "generated_patterns.png").exists()
 
 
+def test_run_without_a_game(tiny, environment, tmp_path):
+    rates = [f"--config.optimizer.{who}_learning_rate=0" for who in ("unsupervised", "generator")]
+    arguments = (QUICKSTART, f"--workdir={tmp_path}", *tiny, *rates, "--config.loss.contrast=0.5")
+    done = run(*arguments, "--config.num_steps=4", env=environment)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["method"], report["diversity"], report["discriminator"]) == ("sgan", None, None)
+    assert report["dataset"]["n_unlabelled"] > 0
+    history = read_history(tmp_path)
+    assert {"loss/supervised", "loss/contrast", "accuracy/unlabelled"} <= history.keys()
+    assert not {"loss/unsupervised", "loss/generator", "discriminator/real"} & history.keys()
+    assert (tmp_path / "figures" / "training_curves.png").exists()
+    assert not (tmp_path / "figures" / "generated_patterns.png").exists()
+    done = run(*arguments, "--config.num_steps=4", "--mode=evaluate", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["test"] == report["test"]
+
+
 def test_mistakes_are_short_errors(environment, tmp_path):
     free = f"--workdir={tmp_path / 'never'}"
     cases = [

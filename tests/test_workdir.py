@@ -59,6 +59,24 @@ def test_what_only_an_sgan_has_binds_an_sgan_alone(tmp_path):
                 workdir.check(folder, identity_of(config))
 
 
+def test_what_only_a_game_has_binds_a_game_alone(tmp_path):
+    for rate in (0.0, 1e-5):
+        folder = tmp_path / str(rate)
+        folder.mkdir()
+        config = base.get_config("sgan")
+        config.optimizer.update(unsupervised_learning_rate=rate, generator_learning_rate=rate)
+        workdir.bind(folder, identity_of(config))
+        config.loss.feature_matching = True
+        if rate:
+            with pytest.raises(InputError, match=r"another config: loss\.feature_matching"):
+                workdir.check(folder, identity_of(config))
+        else:
+            workdir.check(folder, identity_of(config))
+            config.optimizer.generator_learning_rate = 1e-5
+            with pytest.raises(InputError, match=r"optimizer\.generator_learning_rate"):
+                workdir.check(folder, identity_of(config))
+
+
 def test_what_a_newer_version_brings_was_off_before(tmp_path):
     config = base.get_config()
     before = identity_of(config)
