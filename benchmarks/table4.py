@@ -21,12 +21,12 @@ from benchmarks.table4_matrix import (
     fields_of_presets,
     in_order,
 )
-from benchmarks.table4_settings import Settings, without_places
+from benchmarks.table4_settings import Settings, keep
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
 from data_gen.pattern_files import save
 from sgan_jax import command_line, preemption
-from sgan_jax.report import JSON_FILE, as_json
+from sgan_jax.report import JSON_FILE
 from sgan_jax.supervisor import FAILED
 
 PAGE = "RESULTS.md"
@@ -164,9 +164,7 @@ def _keep_reports(settings: Settings, cells: table4_cells.Cells, folder: Path) -
     """Without them the page could not be written, nor the matrix gone on with, elsewhere."""
     for cell in cells.values():
         for seed, report in cell.reports.items():
-            kept = folder / settings.run(cell.experiment, seed).name / JSON_FILE
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            save(kept, as_json(without_places(report)).encode())
+            keep(folder, settings.run(cell.experiment, seed), report)
 
 
 def _tell_of_others(settings: Settings) -> None:

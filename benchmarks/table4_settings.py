@@ -14,9 +14,10 @@ from ml_collections import ConfigDict, config_flags
 
 from benchmarks.table4_matrix import MORE_UNLABELLED, PARTS, Experiment
 from data_gen.errors import InputError
+from data_gen.pattern_files import save
 from sgan_jax import workdir
 from sgan_jax.config import FURTHER_SOURCES, patterns_per_step
-from sgan_jax.report import JSON_FILE
+from sgan_jax.report import JSON_FILE, as_json
 from sgan_jax.wording import MERITS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,6 +221,13 @@ def _identity(report: Report) -> workdir.Identity:
 def without_places(report: Report) -> Report:
     """The same report wherever data and sources lie."""
     return {**report, "config": _without_places(report["config"])}
+
+
+def keep(folder: Path, run: Run, report: Report) -> None:
+    """Copies a report to where `folder`, on any machine, may be named as the folder of the runs."""
+    copy = folder / run.name / JSON_FILE
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    save(copy, as_json(without_places(report)).encode())
 
 
 def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:

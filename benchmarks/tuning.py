@@ -5,7 +5,8 @@ patterns, none of them of the test set, which has no say: a fifth of the labelle
 variants apart to 1.6 points at 10 % of the labels, and this does to half a point. That fifth is
 missing among the unlabelled patterns, of which an SGAN has more in Table 4. Each seed has a
 test set of its own, though: crystals that judge variants here with one seed are in the test sets of
-others, as in `benchmarks.table4`. Stopped and started again, it goes on where it was.
+others, as in `benchmarks.table4`. Stopped and started again, it goes on where it was. Beside the
+page lie copies of the reports: `--runs` may name their folder, on any machine.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from benchmarks import table4_runs
 from benchmarks.table4_columns import duration
 from benchmarks.table4_matrix import SHARES, TASKS, Experiment
-from benchmarks.table4_settings import Report, Settings, training_seconds
+from benchmarks.table4_settings import Report, Settings, keep, training_seconds
 from benchmarks.tables import markdown
 from data_gen.command_line import Parser
 from data_gen.errors import InputError
@@ -151,6 +152,12 @@ def _reached(reached: Sequence[float], reports: Sequence[Report]) -> tuple[str, 
     )
 
 
+def _keep_reports(settings: Settings, config: str, method: str, folder: Path) -> None:
+    for experiment in experiments(config, method).values():
+        for seed, report in settings.reports(experiment).items():
+            keep(folder, settings.run(experiment, seed), report)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 2 if a run failed."""
     options = _parser().parse_args(arguments)
@@ -167,9 +174,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for experiment in experiments(options.config, method).values()
         ]
 
+        kept = options.out.with_name(f"{options.out.stem}-reports")
+
         def write() -> None:
             tables = [table(settings, options.config, method) for method in methods]
             save(options.out, "\n".join(tables).encode())
+            for method in methods:
+                _keep_reports(settings, options.config, method, kept)
 
         table4_runs.check(settings, wanted)
         write()
@@ -192,7 +203,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, metavar="N", help="of every run; default: what its config says")
     add("--seeds", type=int, default=1, metavar="N", help="runs of each variant; default: 1")
     add("--write_only", action="store_true", help="run nothing, write from the reports there are")
-    add("--out", type=Path, default=Path("tuning.md"), metavar="FILE", help="the tables")
+    told = "the tables; copies of the reports are kept beside it"
+    add("--out", type=Path, default=Path("tuning.md"), metavar="FILE", help=told)
     return parser
 
 

@@ -98,3 +98,6 @@ def test_only_written_what_is_not_finished_says_so(settings, tmp_path, capsys):
     assert text.count("\n1,060 steps each.") == 1
     variants = [name for method in tuning.VARIANTS.values() for name in method]
     assert text.count("| not run ") == len(variants) - 1
+    kept = [f"--runs={tmp_path / 'page-reports'}", f"--out={tmp_path / 'again.md'}"]
+    assert tuning.main([*kept, "--steps=1060", "--config=sg_10pct", "--write_only"]) == 0
+    assert (tmp_path / "again.md").read_text() == text
