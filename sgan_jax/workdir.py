@@ -11,7 +11,6 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from data_gen.errors import InputError
-from sgan_jax.config import has_game
 from sgan_jax.wording import short
 
 CONFIG_FILE = "config.json"
@@ -25,12 +24,16 @@ _HARMLESS = _OF_THE_MACHINE | {
 }
 """Fields that do not change what is trained, so that a run may go on with other values."""
 
+_RATES_OF_A_GAME = {
+    "optimizer.generator_learning_rate",
+    "optimizer.unsupervised_learning_rate",
+}
+
 _OF_A_GAME = {
+    *_RATES_OF_A_GAME,
     "loss.feature_matching",
     "loss.target_noise",
     "model.generator",
-    "optimizer.generator_learning_rate",
-    "optimizer.unsupervised_learning_rate",
 }
 """Fields that change nothing where no generator plays."""
 
@@ -83,7 +86,7 @@ class Identity:
         harmless = _HARMLESS
         if old.get("method") == new.get("method") == "supervised":
             harmless = _HARMLESS | _OF_AN_SGAN
-        elif not has_game(other.config) and not has_game(self.config):
+        elif not any(fields.get(rate) for fields in (old, new) for rate in _RATES_OF_A_GAME):
             harmless = _HARMLESS | _OF_A_GAME
         changed = sorted(
             f"{field} (there {old.get(field)!r}, now {new.get(field)!r})"
