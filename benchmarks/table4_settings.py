@@ -218,16 +218,20 @@ def _identity(report: Report) -> workdir.Identity:
     return workdir.Identity(_without_places(report["config"]), "", report.get("pretrained"))
 
 
-def without_places(report: Report) -> Report:
-    """The same report wherever data and sources lie."""
-    return {**report, "config": _without_places(report["config"])}
-
-
 def keep(folder: Path, run: Run, report: Report) -> None:
-    """Copies a report to where `folder`, on any machine, may be named as the folder of the runs."""
+    """Copies a report, without the places of its data, to a folder laid out as that of the runs.
+
+    On any machine `--runs` may name that folder.
+
+    Args:
+        folder: Of the copies.
+        run: Whose report it is.
+        report: What it says.
+    """
     copy = folder / run.name / JSON_FILE
     copy.parent.mkdir(parents=True, exist_ok=True)
-    save(copy, as_json(without_places(report)).encode())
+    content = {**report, "config": _without_places(report["config"])}
+    save(copy, as_json(content).encode())
 
 
 def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
